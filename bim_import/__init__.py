@@ -1,0 +1,1 @@
+"""bim_import: IFC files become city objects."""

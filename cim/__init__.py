@@ -1,0 +1,1 @@
+"""cim: a city information model that answers questions."""

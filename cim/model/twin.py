@@ -1,0 +1,210 @@
+"""The twin as engines see it: frame, layers, grids, meshes, version, scheme.
+
+`TwinView` is what every engine takes. Three things are one: `Twin`, all in
+memory (also a published network or a lone DEM, without a city); the stored
+twin of `cim.store`; and `SchemedView`, a base with a scheme laid over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cim.crs import Frame
+from cim.errors import RequestError
+from cim.model.edit import Scheme, apply_to_grid, apply_to_table
+from cim.model.grid import Grid
+from cim.model.mesh import MeshPool
+from cim.model.table import FeatureTable, empty_table
+
+__all__ = ["Bounds", "SchemedView", "Twin", "TwinView", "layer_names"]
+
+Bounds = tuple[float, float, float, float]
+
+
+class TwinView(Protocol):
+    """What an engine may ask of a twin."""
+
+    @property
+    def name(self) -> str:
+        """Name of the twin."""
+        ...
+
+    @property
+    def frame(self) -> Frame:
+        """CRS, height datum and origin."""
+        ...
+
+    @property
+    def zone(self) -> str:
+        """Time zone, for example ``Asia/Shanghai``."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Version of the base data."""
+        ...
+
+    @property
+    def scheme(self) -> str | None:
+        """Name of the scheme laid over the base, or None."""
+        ...
+
+    def layers(self) -> dict[str, int]:
+        """Return the feature layers and how many features each has."""
+        ...
+
+    def grids(self) -> list[str]:
+        """Return the names of the grids."""
+        ...
+
+    def table(self, layer: str, *, bounds: Bounds | None = None) -> FeatureTable:
+        """Return a layer's features, those whose box touches `bounds` where given."""
+        ...
+
+    def grid(self, layer: str, *, bounds: Bounds | None = None) -> Grid:
+        """Return a grid, or the part of it that touches `bounds`."""
+        ...
+
+    def meshes(self) -> MeshPool:
+        """Return meshes, materials and instances."""
+        ...
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A whole twin in memory: what a build makes and a store keeps."""
+
+    name: str
+    frame: Frame
+    tables: Mapping[str, FeatureTable] = field(default_factory=dict)
+    rasters: Mapping[str, Grid] = field(default_factory=dict)
+    pool: MeshPool = field(default_factory=MeshPool)
+    zone: str = "Asia/Shanghai"
+    version: int = 1
+    scheme: str | None = None
+
+    def layers(self) -> dict[str, int]:
+        """Return the feature layers and how many features each has."""
+        return {name: len(table) for name, table in self.tables.items()}
+
+    def grids(self) -> list[str]:
+        """Return the names of the grids."""
+        return list(self.rasters)
+
+    def table(self, layer: str, *, bounds: Bounds | None = None) -> FeatureTable:
+        """Return a layer's features, those whose box touches `bounds` where given.
+
+        Raises
+        ------
+        RequestError
+            No such layer.
+        """
+        if layer not in self.tables:
+            raise RequestError("twin.no_layer", given=layer, values={"known": layer_names(self)})
+        found = self.tables[layer]
+        return found if bounds is None else found.take(_touches(found, bounds))
+
+    def grid(self, layer: str, *, bounds: Bounds | None = None) -> Grid:
+        """Return a grid, or the part of it that touches `bounds`.
+
+        Raises
+        ------
+        RequestError
+            No such grid, or `bounds` outside it.
+        """
+        if layer not in self.rasters:
+            raise RequestError("twin.no_layer", given=layer, values={"known": layer_names(self)})
+        found = self.rasters[layer]
+        return found if bounds is None else found.window(bounds)
+
+    def meshes(self) -> MeshPool:
+        """Return meshes, materials and instances."""
+        return self.pool
+
+
+@dataclass(frozen=True)
+class SchemedView:
+    """A base twin with a scheme's edits laid over it; the base is not touched."""
+
+    base: TwinView
+    edits: Scheme
+
+    @property
+    def name(self) -> str:
+        """Name of the twin."""
+        return self.base.name
+
+    @property
+    def frame(self) -> Frame:
+        """Frame of the base."""
+        return self.base.frame
+
+    @property
+    def zone(self) -> str:
+        """Time zone of the base."""
+        return self.base.zone
+
+    @property
+    def version(self) -> int:
+        """Version of the base."""
+        return self.base.version
+
+    @property
+    def scheme(self) -> str | None:
+        """Name of the scheme."""
+        return self.edits.name
+
+    def layers(self) -> dict[str, int]:
+        """Return the feature layers and how many features each has with the scheme."""
+        count = self.base.layers()
+        for edit in self.edits.edits:
+            if edit.op in ("add", "remove"):
+                change = 1 if edit.op == "add" else -1
+                count[edit.layer] = count.get(edit.layer, 0) + change
+        return count
+
+    def grids(self) -> list[str]:
+        """Return the names of the grids."""
+        return self.base.grids()
+
+    def table(self, layer: str, *, bounds: Bounds | None = None) -> FeatureTable:
+        """Return a layer's features with the scheme; see `Twin.table`."""
+        if layer not in self.edits.layers():
+            return self.base.table(layer, bounds=bounds)
+        known = self.base.layers()
+        whole = self.base.table(layer) if layer in known else empty_table(layer)
+        edited = apply_to_table(whole, self.edits.edits)
+        return edited if bounds is None else edited.take(_touches(edited, bounds))
+
+    def grid(self, layer: str, *, bounds: Bounds | None = None) -> Grid:
+        """Return a grid with the scheme's terrain edits; see `Twin.grid`."""
+        edited = apply_to_grid(self.base.grid(layer), self.edits.edits)
+        return edited if bounds is None else edited.window(bounds)
+
+    def meshes(self) -> MeshPool:
+        """Return the base's meshes without those of removed, moved or changed objects.
+
+        A mesh that no longer agrees with its object's footprint or height would
+        show the old world; the object is drawn from its footprint instead.
+        """
+        gone = {e.id for e in self.edits.edits if e.op in ("remove", "move", "change")}
+        pool = self.base.meshes()
+        kept = tuple(i for i in pool.instances if i.object_id not in gone)
+        return MeshPool(meshes=pool.meshes, materials=pool.materials, instances=kept)
+
+
+def layer_names(view: TwinView) -> str:
+    """Return the names of all layers and grids as one readable line."""
+    return ", ".join(sorted([*view.layers(), *view.grids()])) or "-"
+
+
+def _touches(table: FeatureTable, bounds: Bounds):  # type: ignore[no-untyped-def]
+    import numpy as np
+    import shapely
+
+    box = shapely.bounds(table.geometry)
+    xmin, ymin, xmax, ymax = bounds
+    with np.errstate(invalid="ignore"):
+        return (box[:, 0] <= xmax) & (box[:, 2] >= xmin) & (box[:, 1] <= ymax) & (box[:, 3] >= ymin)

@@ -1,0 +1,1 @@
+"""scenes: scene documents, drawables for every result, and what draws them."""
