@@ -87,7 +87,9 @@ def read_facts(path: Path) -> VillaFacts:
     return facts
 
 
-def draw_villa(facts: VillaFacts, *, easting_m: float, northing_m: float) -> Any:
+def draw_villa(
+    facts: VillaFacts, *, easting_m: float, northing_m: float, convergence_deg: float
+) -> Any:
     """Draw the villa and return the open ``ifcopenshell.file``.
 
     Parameters
@@ -96,10 +98,12 @@ def draw_villa(facts: VillaFacts, *, easting_m: float, northing_m: float) -> Any
         What the table says.
     easting_m, northing_m
         Centre of the plan in EPSG:4548.
+    convergence_deg
+        Angle from true north to grid north there, positive clockwise.
     """
     draw = Drawing(facts.source_id)
     _header(draw, facts)
-    project = _project(draw, facts, easting_m=easting_m, northing_m=northing_m)
+    project = _project(draw, facts, (easting_m, northing_m), convergence_deg)
     building, storeys = _spatial_tree(draw, facts, project)
     plan = _villa_plan.plan(facts.length_m, facts.width_m)
     villa.build(draw, plan, storeys, facts.storey_height_m, facts.roof_rise_m)
@@ -111,10 +115,15 @@ def draw_villa(facts: VillaFacts, *, easting_m: float, northing_m: float) -> Any
 
 def villa_ifc(facts: VillaFacts) -> str:
     """Return the text of the villa's IFC file, placed through `cim.crs`."""
-    from cim.crs import from_lonlat
+    from cim.crs.transform import grid_convergence_deg, transform
 
-    east, north = from_lonlat([[facts.lon, facts.lat]], CRS)[0]
-    file = draw_villa(facts, easting_m=round(float(east), 3), northing_m=round(float(north), 3))
+    east, north = transform([[facts.lon, facts.lat]], source="EPSG:4490", target=CRS)[0]
+    file = draw_villa(
+        facts,
+        easting_m=round(float(east), 3),
+        northing_m=round(float(north), 3),
+        convergence_deg=round(grid_convergence_deg(CRS, facts.lon, facts.lat), 6),
+    )
     return str(file.to_string())
 
 
@@ -144,10 +153,11 @@ def _header(draw: Drawing, facts: VillaFacts) -> None:
     header.file_name.authorization = LABEL
 
 
-def _project(draw: Drawing, facts: VillaFacts, *, easting_m: float, northing_m: float) -> Any:
+def _project(
+    draw: Drawing, facts: VillaFacts, centre: tuple[float, float], convergence_deg: float
+) -> Any:
     """Create IfcProject with units, contexts and the map conversion."""
     bearing = math.radians(facts.bearing_deg)
-    convergence = _convergence(facts)
     units = [
         draw.make("IfcSIUnit", None, kind, None, name)
         for kind, name in (
@@ -155,8 +165,9 @@ def _project(draw: Drawing, facts: VillaFacts, *, easting_m: float, northing_m: 
             ("VOLUMEUNIT", "CUBIC_METRE"), ("PLANEANGLEUNIT", "RADIAN"),
         )
     ]  # fmt: skip
-    # True north lies `convergence` counter-clockwise of grid north east of the meridian.
-    turn = bearing + convergence
+    # Grid north is at the angle of the bearing, counter-clockwise from the plan's x;
+    # true north lies counter-clockwise of it by the convergence.
+    turn = bearing + math.radians(convergence_deg)
     north = draw.direction((math.cos(turn), math.sin(turn)))
     model = draw.make(
         "IfcGeometricRepresentationContext", None, "Model", 3, 1e-5, draw.axes((0.0, 0.0, 0.0)), north
@@ -169,7 +180,7 @@ def _project(draw: Drawing, facts: VillaFacts, *, easting_m: float, northing_m: 
         "EPSG:5737", "Gauss-Kruger", "CM 117E", units[0],
     )  # fmt: skip
     draw.make(
-        "IfcMapConversion", model, crs, easting_m, northing_m, facts.ground_floor_m,
+        "IfcMapConversion", model, crs, *centre, facts.ground_floor_m,
         round(math.sin(bearing), 9), round(math.cos(bearing), 9), 1.0,
     )  # fmt: skip
     project = draw.add("IfcProject", "project", {
@@ -177,11 +188,6 @@ def _project(draw: Drawing, facts: VillaFacts, *, easting_m: float, northing_m: 
         "RepresentationContexts": [model], "UnitsInContext": draw.make("IfcUnitAssignment", units),
     })  # fmt: skip
     return project
-
-
-def _convergence(facts: VillaFacts) -> float:
-    """Return the meridian convergence of the 117° zone in radians, first term."""
-    return math.radians(facts.lon - 117.0) * math.sin(math.radians(facts.lat))
 
 
 def _spatial_tree(draw: Drawing, facts: VillaFacts, project: Any) -> tuple[Any, list[Any]]:

@@ -31,10 +31,12 @@ Array = npt.NDArray[np.float64]
 _NEAR_M = 60.0  # the median displacement may miss the model's shift by this much
 _SHARE = 1.0 / 3.0  # residual at most this share of the shift and of chance
 _FEWEST = 5  # points on either side that a verdict needs
-_FEWEST_APART = 40  # points that a verdict from keeping clear of lines needs
+_FEWEST_APART = 60  # points that a verdict from keeping clear of lines needs
+_CLEAR, _CROSSING = 0.08, 0.15  # shares of points close to lines, where chance gives 0.25
 _MOST = 800  # points looked at; more change nothing
 _REACH_M = 150.0  # how far around the reference a moved point still counts
 _STARTS_M = (0.0, -40.0, 40.0)
+_VOTE_M = 6.0  # cell in which pairs of points vote for one displacement
 _ROUNDS = 4
 
 
@@ -160,8 +162,10 @@ class _Fit:
     offset: Array  # what is left between layer and reference
     raw_m: float  # median distance before taking `offset` out
     left_m: float  # median distance after
-    close: float  # share of points nearer than the close quartile of chance
-    count: int
+    count: int  # points near the reference
+    close: float  # share of the points within its hull that are nearer than chance's quartile
+    within: int  # points within its hull
+    enough: bool  # are these most of the layer
 
 
 def _judge(layer: Any, reference: Any, frame: Frame, model: str) -> Verdict:
@@ -178,27 +182,24 @@ def _judge(layer: Any, reference: Any, frame: Frame, model: str) -> Verdict:
         "bd09": from_lonlat(frame, bd09_to_wgs84(degrees)),
     }
     fits = {name: _fit(points, moved, known) for name, moved in back.items()}
-    best = _best(fits, known)
-    if best is None:
-        return Verdict("cannot tell", count=len(points))
-    fit = fits[best]
-    dx_m, dy_m = fit.shift + fit.offset
-    answer: Literal["yes", "no"] = "yes" if best == model else "no"
-    return Verdict(answer, float(dx_m), float(dy_m), fit.left_m, fit.count)
+    best = _best_fit(fits, known)
+    if best is not None:
+        dx_m, dy_m = (float(part) for part in fits[best].shift + fits[best].offset)
+        answer: Literal["yes", "no"] = "yes" if best == model else "no"
+        return Verdict(answer, dx_m, dy_m, fits[best].left_m, fits[best].count)
+    best = _clear_of_lines(fits) if known.lines else None
+    if best is not None:  # known to belong there, but not to the metre
+        return Verdict("yes" if best == model else "no", count=fits[best].within)
+    return Verdict("cannot tell", count=len(points))
 
 
-def _best(fits: dict[str, _Fit], known: _Reference) -> str | None:
-    """Name the one position at which the layer belongs, None where that is open."""
+def _best_fit(fits: dict[str, _Fit], known: _Reference) -> str | None:
+    """Name the one position at which the layer lies on the reference, None where open."""
     good = [name for name, fit in fits.items() if _attracted(fit, known)]
     if len(good) > 1:  # regular rows fit in many places; the right one fits without a push
         good.sort(key=lambda name: fits[name].raw_m)
         first, second = (fits[name].raw_m for name in good[:2])
         good = good[:1] if first <= second / 2.0 else []
-    if not good and known.lines:
-        good = [name for name, fit in fits.items() if _apart(fit)]
-        others = [fit for name, fit in fits.items() if name not in good]
-        if len(good) != 1 or not all(fit.close >= 0.15 or fit.count == 0 for fit in others):
-            good = []
     return good[0] if good else None
 
 
@@ -209,26 +210,32 @@ def _attracted(fit: _Fit, known: _Reference) -> bool:
     return fit.count >= _FEWEST and near and fit.left_m <= _SHARE * limit
 
 
-def _apart(fit: _Fit) -> bool:
-    """Buildings keep clear of road lines where they belong, and cross them elsewhere."""
-    return fit.count >= _FEWEST_APART and fit.close <= 0.25 * _SHARE
+def _clear_of_lines(fits: dict[str, _Fit]) -> str | None:
+    """Name the one position at which buildings keep clear of the roads, None where open.
+
+    A fifth of any scattered points lies close to a road line; of buildings where they
+    belong next to none. Counted only inside the hull of the roads.
+    """
+    clear = [name for name, fit in fits.items() if fit.close <= _CLEAR and fit.enough]
+    others = [fit for name, fit in fits.items() if name not in clear]
+    if len(clear) != 1 or not all(fit.close >= _CROSSING or fit.within == 0 for fit in others):
+        return None
+    return clear[0]
 
 
 def _fit(layer: Array, moved: Array, known: _Reference) -> _Fit:
     shift = np.median(layer - moved, axis=0)
-    inside = known.holds(moved)
-    count = int(inside.sum())
-    nothing = np.zeros(2)
-    if count < max(_FEWEST, 0.2 * len(moved)):
-        return _Fit(shift, nothing, np.inf, np.inf, 0.0, 0)
-    near = moved[inside]
-    distance = np.hypot(*(near - known.nearest(near)).T)
-    raw_m, close = float(np.median(distance)), float((distance < known.close_m).mean())
+    close, within = known.closeness(moved)
+    enough = within >= max(_FEWEST_APART, 0.7 * len(moved))
+    near = moved[known.holds(moved)]
+    if len(near) < max(_FEWEST, 0.2 * len(moved)):
+        return _Fit(shift, np.zeros(2), np.inf, np.inf, 0, close, within, enough)
+    raw_m = float(np.median(np.hypot(*(near - known.nearest(near)).T)))
     offset, left_m = min(
-        (_settle(near, np.array([x, y]), known) for x in _STARTS_M for y in _STARTS_M),
+        (_settle(near, start, known) for start in known.starts(near)),
         key=lambda result: result[1],
     )
-    return _Fit(shift, offset, raw_m, left_m, close, count)
+    return _Fit(shift, offset, raw_m, left_m, len(near), close, within, enough)
 
 
 def _settle(points: Array, offset: Array, known: _Reference) -> tuple[Array, float]:
@@ -253,17 +260,46 @@ class _Reference:
         self.lines = _has_lines(things)
         self._parts = _segments(things) if self.lines else things
         self._tree = shapely.STRtree(self._parts)
-        self._box = np.asarray(shapely.total_bounds(things))
-        xmin, ymin, xmax, ymax = self._box
-        x, y = np.meshgrid(np.linspace(xmin, xmax, 25), np.linspace(ymin, ymax, 25))
+        hull = shapely.convex_hull(shapely.geometrycollections(things))
+        self._hull, self._reach = hull, shapely.buffer(hull, _REACH_M)
+        shapely.prepare([self._hull, self._reach])
+        self.chance_m = self._close_m = 0.0
+        if hull.area == 0.0:
+            return
+        xmin, ymin, xmax, ymax = hull.bounds
+        x, y = np.meshgrid(np.linspace(xmin, xmax, 30), np.linspace(ymin, ymax, 30))
         anywhere = np.column_stack([x.ravel(), y.ravel()])
+        anywhere = anywhere[shapely.intersects_xy(hull, anywhere)]
         distance = np.hypot(*(anywhere - self.nearest(anywhere)).T)
         self.chance_m = float(np.median(distance))
-        self.close_m = float(np.quantile(distance, 0.25))
+        self._close_m = float(np.quantile(distance, 0.25))
 
     def holds(self, points: Array) -> npt.NDArray[np.bool_]:
-        low, high = self._box[:2] - _REACH_M, self._box[2:] + _REACH_M
-        return np.asarray(((points >= low) & (points <= high)).all(axis=1))
+        import shapely
+
+        return np.asarray(shapely.intersects_xy(self._reach, points))
+
+    def closeness(self, points: Array) -> tuple[float, int]:
+        import shapely
+
+        within = points[shapely.intersects_xy(self._hull, points)]
+        if len(within) == 0:
+            return 0.0, 0
+        distance = np.hypot(*(within - self.nearest(within)).T)
+        return float((distance < self._close_m).mean()), len(within)
+
+    def starts(self, points: Array) -> list[Array]:
+        """Return offsets to try: for points those that most pairs agree on, else a lattice."""
+        import shapely
+
+        if self.lines:
+            return [np.array([x, y]) for x in _STARTS_M for y in _STARTS_M]
+        seeds = shapely.points(points)
+        mine, theirs = self._tree.query(seeds, predicate="dwithin", distance=1.25 * _NEAR_M)
+        ways = points[mine] - shapely.get_coordinates(self._parts[theirs])
+        cells, counts = np.unique(np.round(ways / _VOTE_M), axis=0, return_counts=True)
+        most = np.argsort(-counts, kind="stable")[:4]
+        return [np.zeros(2), *(cells[most] * _VOTE_M)]
 
     def nearest(self, points: Array) -> Array:
         import shapely
@@ -317,7 +353,7 @@ def _layer_points(layer: Any) -> Array:
         points = np.concatenate([centroids, shapely.get_coordinates(shapes[lines])])
     else:
         points = _points(layer)
-    return points[np.isfinite(points).all(axis=1)]
+    return np.asarray(points[np.isfinite(points).all(axis=1)])
 
 
 def _shapes(given: Any) -> Any:
@@ -332,7 +368,7 @@ def _is_geometry(given: Any) -> bool:
     if hasattr(given, "geom_type"):
         return True
     array = np.asarray(given, dtype=object)
-    return array.ndim == 1 and any(hasattr(item, "geom_type") for item in array)
+    return array.ndim == 1 and any(x is None or hasattr(x, "geom_type") for x in array)
 
 
 def _thin(points: Array) -> Array:
@@ -347,7 +383,7 @@ def _points(xy: npt.ArrayLike) -> Array:
     if array.ndim == 1 and array.size == 4:
         array = array.reshape(2, 2)
     points = array.reshape(-1, array.shape[-1] if array.ndim == 2 else 2)[:, :2]
-    return points[np.isfinite(points).all(axis=1)]
+    return np.asarray(points[np.isfinite(points).all(axis=1)])
 
 
 def _box(given: npt.ArrayLike) -> Box | None:

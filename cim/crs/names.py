@@ -67,8 +67,9 @@ def offline_pyproj() -> ModuleType:
     ``PROJ_NETWORK``; a program that reads a city must not depend on a download.
     """
     import pyproj
-    from pyproj import network
+    import pyproj.network
 
+    network: Any = pyproj.network  # it does not list what it offers
     network.set_network_enabled(False)
     return pyproj
 

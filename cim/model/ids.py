@@ -32,7 +32,7 @@ def own_ids(kind_name: str, source_key: str, own: Sequence[object]) -> list[str]
         The source's own ids; equal own ids give equal ids.
     """
     prefix = kind(kind_name).prefix
-    return [f"{prefix}-{_digest(f'{source_key}\x1f{one}'.encode())}" for one in own]
+    return [f"{prefix}-{_digest((source_key + chr(31) + str(one)).encode())}" for one in own]
 
 
 def content_ids(

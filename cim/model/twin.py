@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cim.crs import Frame
 from cim.errors import RequestError
@@ -51,6 +54,11 @@ class TwinView(Protocol):
         """Name of the scheme laid over the base, or None."""
         ...
 
+    @property
+    def illustrative(self) -> bool:
+        """Whether any layer or grid is illustrative (示意数据)."""
+        ...
+
     def layers(self) -> dict[str, int]:
         """Return the feature layers and how many features each has."""
         ...
@@ -84,6 +92,13 @@ class Twin:
     zone: str = "Asia/Shanghai"
     version: int = 1
     scheme: str | None = None
+
+    @property
+    def illustrative(self) -> bool:
+        """Whether any layer or grid is illustrative (示意数据)."""
+        return any(t.illustrative for t in self.tables.values()) or any(
+            g.illustrative for g in self.rasters.values()
+        )
 
     def layers(self) -> dict[str, int]:
         """Return the feature layers and how many features each has."""
@@ -156,6 +171,11 @@ class SchemedView:
         """Name of the scheme."""
         return self.edits.name
 
+    @property
+    def illustrative(self) -> bool:
+        """Whether the base or the scheme is illustrative (示意数据)."""
+        return self.base.illustrative or self.edits.illustrative
+
     def layers(self) -> dict[str, int]:
         """Return the feature layers and how many features each has with the scheme."""
         count = self.base.layers()
@@ -200,11 +220,15 @@ def layer_names(view: TwinView) -> str:
     return ", ".join(sorted([*view.layers(), *view.grids()])) or "-"
 
 
-def _touches(table: FeatureTable, bounds: Bounds):  # type: ignore[no-untyped-def]
-    import numpy as np
+def _touches(table: FeatureTable, bounds: Bounds) -> NDArray[Any]:
     import shapely
 
     box = shapely.bounds(table.geometry)
     xmin, ymin, xmax, ymax = bounds
     with np.errstate(invalid="ignore"):
-        return (box[:, 0] <= xmax) & (box[:, 2] >= xmin) & (box[:, 1] <= ymax) & (box[:, 3] >= ymin)
+        return np.asarray(
+            (box[:, 0] <= xmax)
+            & (box[:, 2] >= xmin)
+            & (box[:, 1] <= ymax)
+            & (box[:, 3] >= ymin)
+        )

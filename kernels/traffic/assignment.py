@@ -47,14 +47,8 @@ class Assignment:
         of the whole network at these costs, less one. Zero in equilibrium.
     """
 
-    network: Network
-    demand: Demand
-    law: LinkCost
+    task: bush.Task
     given_law: LinkCost
-    bushes: bush.Bushes
-    load: bush.Load
-    scratch: bush.Scratch
-    unserved: Floats
     least: Floats
     iteration: int = 0
     relative_gap: float = np.inf
@@ -98,7 +92,7 @@ class Equilibrium(NamedTuple):
 
 
 def start(network: Network, law: LinkCost, demand: Demand) -> Assignment:
-    """Load all trips on shortest paths, each origin on the costs the ones before left.
+    """Prepare an assignment; nothing is loaded yet.
 
     Parameters
     ----------
@@ -111,66 +105,63 @@ def start(network: Network, law: LinkCost, demand: Demand) -> Assignment:
     """
     n_nodes, n_links, n_origins = len(network.through), len(network.link), len(demand.origin)
     sorted_law = LinkCost(*(np.ascontiguousarray(term[network.link], float) for term in law))
-    width = min(n_links, n_nodes + n_nodes // 2)
-    state = Assignment(
-        network, demand, sorted_law, law, bush.bushes_of(n_origins, n_nodes, width),
-        bush.load_of(n_links), bush.scratch_of(n_nodes, n_links),
-        np.zeros(len(demand.trips)), np.zeros(len(demand.trips)),
-    )  # fmt: skip
-    costs(state.law, state.load.flow, state.load.cost, state.load.slope)
-    bush.plant(
-        network, state.law, demand, state.bushes, state.load, tree_of(n_nodes), state.scratch,
-        0, n_origins, state.unserved,
-    )  # fmt: skip
-    return state
+    task = bush.Task(
+        network,
+        sorted_law,
+        demand,
+        bush.bushes_of(n_origins, n_nodes, min(n_links, n_nodes + n_nodes // 2)),
+        bush.load_of(n_links),
+        np.zeros(len(demand.trips)),
+        bush.scratch_of(n_nodes, n_links),
+    )
+    costs(sorted_law, task.load.flow, task.load.cost, task.load.slope)
+    return Assignment(task, law, np.zeros(len(demand.trips)))
 
 
-def _ranges(state: Assignment, times: int = 1) -> Iterator[tuple[int, int]]:
+def _ranges(task: bush.Task, times: int) -> Iterator[tuple[int, int]]:
     """Cut the origins into pieces of about `_SLICE` links passed."""
-    size = max(1, _SLICE // max(1, times * len(state.network.link)))
-    for begin in range(0, len(state.demand.origin), size):
-        yield begin, min(begin + size, len(state.demand.origin))
+    size = max(1, _SLICE // max(1, times * len(task.network.link)))
+    for begin in range(0, len(task.demand.origin), size):
+        yield begin, min(begin + size, len(task.demand.origin))
 
 
 def slices(state: Assignment) -> Iterator[float]:
     """Do one outer iteration in short slices; yield the share of it that is done.
 
-    The state may be looked at only when the iterator has ended.
+    The first one loads the trips on shortest paths before. The state may be looked at
+    only when the iterator has ended.
     """
-    yield from _grow(state)
-    law, load, scratch = state.law, state.load, state.scratch
+    if state.iteration == 0:
+        tree = tree_of(len(state.task.network.through))
+        for begin, end in _ranges(state.task, 20):
+            bush.plant(state.task, tree, begin, end)
+            yield 0.0
+    for begin, end in _ranges(state.task, 4):
+        crowded = bush.grow(state.task, begin, end)
+        bush.spread(state.task, 2, begin, end)
+        if crowded:
+            _make_room(state)
+        yield 0.0
+    task = state.task
     for done in range(_PASSES):
-        for begin, end in _ranges(state):
-            bush.spread(law, state.bushes, load, scratch, 1, begin, end)
-            yield (done + 1) / (_PASSES + 2)
-    bush.totals(state.bushes, load.flow)
-    costs(law, load.flow, load.cost, load.slope)
-    for begin, end in _ranges(state):
-        bush.least_costs(
-            state.network, state.demand, state.bushes, load, scratch, state.unserved,
-            begin, end, state.least,
-        )  # fmt: skip
-        yield (_PASSES + 1) / (_PASSES + 2)
-    served = state.unserved == 0.0
-    least = float(np.sum(state.demand.trips[served] * state.least[served]))
-    total = float(load.flow @ load.cost)
+        for begin, end in _ranges(task, 1):
+            bush.spread(task, 1, begin, end)
+            yield done / _PASSES
+    bush.totals(task.bushes, task.load.flow)
+    costs(task.law, task.load.flow, task.load.cost, task.load.slope)
+    for begin, end in _ranges(task, 2):
+        bush.least_costs(task, begin, end, state.least)
+        yield 1.0
+    served = task.unserved == 0.0
+    least = float(np.sum(task.demand.trips[served] * state.least[served]))
+    total = float(task.load.flow @ task.load.cost)
     state.relative_gap = max(total / least - 1.0, 0.0) if least > 0.0 else 0.0
     state.iteration += 1
-    yield 1.0
 
 
-def _grow(state: Assignment) -> Iterator[float]:
-    """Change the bushes, and even each out twice while its labels are warm."""
-    for begin, end in _ranges(state, 4):
-        crowded = bush.grow(
-            state.network, state.law, state.demand, state.bushes, state.load, state.scratch,
-            state.unserved, begin, end,
-        )  # fmt: skip
-        bush.spread(state.law, state.bushes, state.load, state.scratch, 2, begin, end)
-        if crowded:
-            width = min(len(state.network.link), 2 * state.bushes.link.shape[1])
-            state.bushes = bush.widen(state.bushes, width)
-        yield 0.0
+def _make_room(state: Assignment) -> None:
+    width = min(len(state.task.network.link), 2 * state.task.bushes.link.shape[1])
+    state.task = state.task._replace(bushes=bush.widen(state.task.bushes, width))
 
 
 def advance(state: Assignment) -> float:
@@ -180,9 +171,7 @@ def advance(state: Assignment) -> float:
     return state.relative_gap
 
 
-def solve(
-    state: Assignment, *, gap: float = 1e-6, max_iterations: int = 200
-) -> Iterator[Step]:
+def solve(state: Assignment, *, gap: float = 1e-6, max_iterations: int = 200) -> Iterator[Step]:
     """Advance until the relative gap is at most `gap`; yield after every outer iteration.
 
     Ends also after `max_iterations`: look at the last step's gap.
@@ -195,14 +184,14 @@ def solve(
 
 def result_of(state: Assignment) -> Equilibrium:
     """Return flows, costs and unserved trips in the caller's order of links and entries."""
-    given, link, entry = state.given_law, state.network.link, state.demand.entry
+    task, given = state.task, state.given_law
     flow = np.zeros(len(given.free))
-    flow[link] = state.load.flow
+    flow[task.network.link] = task.load.flow
     cost, slope = np.empty_like(flow), np.empty_like(flow)
     costs(given, flow, cost, slope)
-    least, unserved = np.zeros(state.demand.n_given), np.zeros(state.demand.n_given)
-    least[entry] = state.least
-    unserved[entry] = state.unserved
+    least, unserved = np.zeros(task.demand.n_given), np.zeros(task.demand.n_given)
+    least[task.demand.entry] = state.least
+    unserved[task.demand.entry] = task.unserved
     return Equilibrium(
         flow, cost, state.relative_gap, objective(given, flow), least, unserved, state.iteration
     )

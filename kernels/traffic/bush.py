@@ -30,8 +30,8 @@ from kernels.traffic.cost import cost_at, slope_at
 from kernels.traffic.network import Demand, Flags, Floats, Ints, LinkCost, Network
 from kernels.traffic.paths import Tree, shortest_tree
 
-__all__ = ["Bushes", "Load", "Scratch", "bushes_of", "grow", "load_of", "plant", "scratch_of"]
-__all__ += ["least_costs", "spread", "totals", "widen"]
+__all__ = ["Bushes", "Load", "Scratch", "Task", "bushes_of", "grow", "least_costs", "load_of"]
+__all__ += ["plant", "scratch_of", "spread", "totals", "widen"]
 
 _DUST = 1e-14  # a share of a node's flow below this is moved to the node's other links
 _GAIN = 1e-14  # a link enters a bush only for a relative gain above rounding
@@ -43,7 +43,7 @@ class Bushes(NamedTuple):
 
     Attributes
     ----------
-    count
+    size
         Shape (origins,): nodes in the bush.
     node
         Shape (origins, nodes): its nodes in topological order, the origin first.
@@ -53,7 +53,7 @@ class Bushes(NamedTuple):
         Shape (origins, width): per slot the link, the position of the link's tail, and the flow.
     """
 
-    count: Ints
+    size: Ints
     node: Ints
     first: Ints
     link: Ints
@@ -108,6 +108,30 @@ class Scratch(NamedTuple):
     flow: Floats
 
 
+class Task(NamedTuple):
+    """All that the work on the bushes reads and writes.
+
+    Attributes
+    ----------
+    network, law, demand
+        The question; `law` in the order of the sorted network.
+    bushes, load
+        The answer so far.
+    unserved
+        Shape (entries,): trips of each entry of the demand that no path serves.
+    scratch
+        Room to work in.
+    """
+
+    network: Network
+    law: LinkCost
+    demand: Demand
+    bushes: Bushes
+    load: Load
+    unserved: Floats
+    scratch: Scratch
+
+
 def bushes_of(n_origins: int, n_nodes: int, width: int) -> Bushes:
     """Return empty bushes with room for `width` links each."""
     return Bushes(
@@ -155,35 +179,23 @@ def scratch_of(n_nodes: int, n_links: int) -> Scratch:
 @kernel
 def _weigh(law: LinkCost, load: Load, k: int) -> None:
     """Bring cost and slope of link `k` up to its flow."""
-    free, factor, capacity, power = law.free[k], law.factor[k], law.capacity[k], law.power[k]
-    load.cost[k] = cost_at(free, factor, capacity, power, law.fixed[k], load.flow[k])
-    load.slope[k] = slope_at(free, factor, capacity, power, load.flow[k])
+    load.cost[k] = cost_at(law, k, load.flow[k])
+    load.slope[k] = slope_at(law, k, load.flow[k])
 
 
 @kernel
-def plant(
-    network: Network,
-    law: LinkCost,
-    demand: Demand,
-    bushes: Bushes,
-    load: Load,
-    tree: Tree,
-    scratch: Scratch,
-    begin: int,
-    end: int,
-    unserved: Floats,
-) -> None:
+def plant(task: Task, tree: Tree, begin: int, end: int) -> None:
     """Start the bushes of origins begin to end as shortest path trees, with all flow on them.
 
     Origins are loaded one after the other, each on the costs the ones before left.
-    `unserved`, shape (entries,), gets the trips of each entry that no path serves;
-    they are not loaded.
+    Trips that no path serves go into ``task.unserved`` and are not loaded.
     """
+    network, law, demand, bushes, load, unserved, scratch = task
     need = scratch.need
     for o in range(begin, end):
         source = demand.origin[o]
         count = shortest_tree(network, load.cost, source, tree)
-        bushes.count[o] = count
+        bushes.size[o] = count
         need[:] = 0.0
         for e in range(demand.first[o], demand.first[o + 1]):
             to = demand.destination[e]
@@ -209,15 +221,14 @@ def plant(
 
 
 @kernel
-def _restore(
-    demand: Demand, bushes: Bushes, load: Load, scratch: Scratch, unserved: Floats, o: int
-) -> None:
+def _restore(task: Task, o: int) -> None:
     """Scale the flows so that every node gets exactly what it must pass on, from the ends back.
 
     Removes what rounding has added up, and moves dust to the node's other links.
     Fills `scratch.place` for the nodes of the bush.
     """
-    count, node, first = bushes.count[o], bushes.node[o], bushes.first[o]
+    _, _, demand, bushes, load, unserved, scratch = task
+    count, node, first = bushes.size[o], bushes.node[o], bushes.first[o]
     link, tail, flow = bushes.link[o], bushes.tail[o], bushes.flow[o]
     need, place = scratch.need, scratch.place
     place[:] = -1
@@ -244,12 +255,13 @@ def _restore(
 
 
 @kernel
-def _prune(bushes: Bushes, load: Load, scratch: Scratch, o: int) -> int:
+def _prune(task: Task, o: int) -> int:
     """Mark the slots that stay: with flow, or on a shortest path; label the paths over them.
 
     Returns how many stay.
     """
-    count, first, link = bushes.count[o], bushes.first[o], bushes.link[o]
+    bushes, load, scratch = task.bushes, task.load, task.scratch
+    count, first, link = bushes.size[o], bushes.first[o], bushes.link[o]
     tail, flow = bushes.tail[o], bushes.flow[o]
     least, most = scratch.least, scratch.most
     least[0] = most[0] = 0.0
@@ -275,16 +287,15 @@ def _prune(bushes: Bushes, load: Load, scratch: Scratch, o: int) -> int:
 
 
 @kernel
-def _find(
-    network: Network, bushes: Bushes, load: Load, scratch: Scratch, o: int, room: int, strict: bool
-) -> int:
+def _find(task: Task, o: int, room: int, strict: bool) -> int:
     """List in `scratch.new_link` the links that may enter; return how many, at most `room`.
 
     `strict` demands that the link shortens the shortest path too.
     """
+    network, bushes, load, scratch = task.network, task.bushes, task.load, task.scratch
     least, most, place = scratch.least, scratch.most, scratch.place
     found = 0
-    for p in range(bushes.count[o]):
+    for p in range(bushes.size[o]):
         node = bushes.node[o, p]
         if p > 0 and not network.through[node]:
             continue
@@ -304,9 +315,10 @@ def _find(
 
 
 @kernel
-def _rebuild(network: Network, bushes: Bushes, scratch: Scratch, o: int, added: int) -> None:
+def _rebuild(task: Task, o: int, added: int) -> None:
     """Write the bush anew with the slots that stay and the `added` links that enter."""
-    count, node, first = bushes.count[o], bushes.node[o], bushes.first[o]
+    network, bushes, scratch = task.network, task.bushes, task.scratch
+    count, node, first = bushes.size[o], bushes.node[o], bushes.first[o]
     link, tail, flow = bushes.link[o], bushes.tail[o], bushes.flow[o]
     place, room = scratch.place, scratch.first
     order = np.argsort(scratch.most[:count], kind="mergesort")
@@ -347,42 +359,34 @@ def _rebuild(network: Network, bushes: Bushes, scratch: Scratch, o: int, added: 
 
 
 @kernel
-def grow(
-    network: Network,
-    law: LinkCost,
-    demand: Demand,
-    bushes: Bushes,
-    load: Load,
-    scratch: Scratch,
-    unserved: Floats,
-    begin: int,
-    end: int,
-) -> bool:
+def grow(task: Task, begin: int, end: int) -> bool:
     """Change the bushes of origins begin to end: drop unused links, let better ones enter.
 
     Returns whether any bush had less room than links that wanted to enter.
     """
+    network, law, _, bushes, load, _, scratch = task
     crowded = False
     for o in range(begin, end):
-        _restore(demand, bushes, load, scratch, unserved, o)
-        kept = _prune(bushes, load, scratch, o)
+        _restore(task, o)
+        kept = _prune(task, o)
         room = bushes.link.shape[1] - kept
-        added = _find(network, bushes, load, scratch, o, room, True)
+        added = _find(task, o, room, True)
         if added == 0:
-            added = _find(network, bushes, load, scratch, o, room, False)
+            added = _find(task, o, room, False)
         crowded = crowded or (added == room and bushes.link.shape[1] < network.head.shape[0])
-        for j in range(bushes.first[o, bushes.count[o]]):
+        for j in range(bushes.first[o, bushes.size[o]]):
             k = bushes.link[o, j]
             scratch.inside[k] = False
             _weigh(law, load, k)
-        _rebuild(network, bushes, scratch, o, added)
+        _rebuild(task, o, added)
     return crowded
 
 
 @kernel
-def _label(bushes: Bushes, load: Load, scratch: Scratch, o: int) -> None:
+def _label(task: Task, o: int) -> None:
     """Label each node with its shortest path and its longest used one, if any is used."""
-    count, first, link = bushes.count[o], bushes.first[o], bushes.link[o]
+    bushes, load, scratch = task.bushes, task.load, task.scratch
+    count, first, link = bushes.size[o], bushes.first[o], bushes.link[o]
     tail, flow = bushes.tail[o], bushes.flow[o]
     least, most = scratch.least, scratch.most
     least_slot, most_slot, cost = scratch.least_slot, scratch.most_slot, load.cost
@@ -407,29 +411,13 @@ def _label(bushes: Bushes, load: Load, scratch: Scratch, o: int) -> None:
 
 
 @kernel
-def _move(
-    law: LinkCost, load: Load, bush_link: Ints, bush_tail: Ints, bush_flow: Floats,
-    arriving: Ints, slot: int, end: int, amount: float,
-) -> None:  # fmt: skip
-    """Add `amount` to the flow of a path segment, followed back from `slot` to position `end`."""
-    while True:
-        k = bush_link[slot]
-        bush_flow[slot] += amount
-        load.flow[k] = max(load.flow[k] + amount, 0.0)
-        _weigh(law, load, k)
-        if bush_tail[slot] == end:
-            return
-        slot = arriving[bush_tail[slot]]
-
-
-@kernel
-def _level(law: LinkCost, bushes: Bushes, load: Load, scratch: Scratch, o: int) -> None:
+def _level(task: Task, o: int) -> None:
     """From the last node back, move flow from its longest used path to its shortest."""
-    first, link = bushes.first[o], bushes.link[o]
-    tail, flow = bushes.tail[o], bushes.flow[o]
+    bushes, load, scratch = task.bushes, task.load, task.scratch
+    link, tail, flow = bushes.link[o], bushes.tail[o], bushes.flow[o]
     least, most = scratch.least, scratch.most
     least_slot, most_slot = scratch.least_slot, scratch.most_slot
-    for p in range(bushes.count[o] - 1, 0, -1):
+    for p in range(bushes.size[o] - 1, 0, -1):
         near, far = least_slot[p], most_slot[p]
         if near == far or flow[far] <= 0.0 or most[p] - least[p] <= _EVEN * least[p]:
             continue
@@ -452,58 +440,67 @@ def _level(law: LinkCost, bushes: Bushes, load: Load, scratch: Scratch, o: int) 
             continue
         if slope > 0.0:
             movable = min(movable, gain / slope)
-        _move(law, load, link, tail, flow, least_slot, near, a, movable)
-        _move(law, load, link, tail, flow, most_slot, far, a, -movable)
+        _move(task, o, p, a, movable)
 
 
 @kernel
-def spread(
-    law: LinkCost, bushes: Bushes, load: Load, scratch: Scratch, times: int, begin: int, end: int
-) -> None:
+def _move(task: Task, o: int, start: int, end: int, amount: float) -> None:
+    """Move flow from the longest used to the shortest path between positions end and start."""
+    law, load, scratch = task.law, task.load, task.scratch
+    link, tail, flow = task.bushes.link[o], task.bushes.tail[o], task.bushes.flow[o]
+    p = start
+    while p != end:
+        j = scratch.least_slot[p]
+        flow[j] += amount
+        load.flow[link[j]] += amount
+        _weigh(law, load, link[j])
+        p = tail[j]
+    p = start
+    while p != end:
+        j = scratch.most_slot[p]
+        flow[j] -= amount
+        load.flow[link[j]] = max(load.flow[link[j]] - amount, 0.0)
+        _weigh(law, load, link[j])
+        p = tail[j]
+
+
+@kernel
+def spread(task: Task, times: int, begin: int, end: int) -> None:
     """Even out the path costs inside the bushes of origins begin to end, `times` passes each."""
     for o in range(begin, end):
         for _ in range(times):
-            _label(bushes, load, scratch, o)
-            _level(law, bushes, load, scratch, o)
+            _label(task, o)
+            _level(task, o)
 
 
 @kernel
 def totals(bushes: Bushes, flow: Floats) -> None:
     """Add up the flows of all bushes, in the order of the origins, into `flow`."""
     flow[:] = 0.0
-    for o in range(bushes.count.shape[0]):
-        for j in range(bushes.first[o, bushes.count[o]]):
+    for o in range(bushes.size.shape[0]):
+        for j in range(bushes.first[o, bushes.size[o]]):
             flow[bushes.link[o, j]] += bushes.flow[o, j]
 
 
 @kernel
-def least_costs(
-    network: Network,
-    demand: Demand,
-    bushes: Bushes,
-    load: Load,
-    scratch: Scratch,
-    unserved: Floats,
-    begin: int,
-    end: int,
-    least: Floats,
-) -> None:
+def least_costs(task: Task, begin: int, end: int, least: Floats) -> None:
     """Fill `least`, shape (entries,), with the cost of each entry's shortest path in the network.
 
     Starts from the labels of the bush, which are paths and so never too short, and
     corrects them over *all* links until no link shortens any: the shortest paths of
     the whole network, at the price of a pass or two. Unserved entries get inf.
     """
+    network, _, demand, bushes, load, unserved, scratch = task
     distance = scratch.need
     for o in range(begin, end):
-        _label(bushes, load, scratch, o)
+        _label(task, o)
         distance[:] = np.inf
-        for p in range(bushes.count[o]):
+        for p in range(bushes.size[o]):
             distance[bushes.node[o, p]] = scratch.least[p]
         changed = True
         while changed:
             changed = False
-            for p in range(bushes.count[o]):
+            for p in range(bushes.size[o]):
                 node = bushes.node[o, p]
                 if p > 0 and not network.through[node]:
                     continue

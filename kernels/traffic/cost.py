@@ -13,48 +13,51 @@ _LEAST_RATIO = 1e-9  # powers below 1 rise infinitely steeply at zero flow
 
 
 @kernel
-def cost_at(
-    free: float, factor: float, capacity: float, power: float, fixed: float, flow: float
-) -> float:
-    """Return the cost of one link: ``free (1 + factor (flow/capacity)^power) + fixed``."""
-    if factor == 0.0:
-        return free + fixed
-    ratio = flow / capacity
-    if power == 4.0:
-        square = ratio * ratio
-        return free * (1.0 + factor * square * square) + fixed
-    if power == 1.0:
-        return free * (1.0 + factor * ratio) + fixed
-    if power == 0.0:
-        return free * (1.0 + factor) + fixed
-    raised = ratio**power if ratio > 0.0 else 0.0
-    return free * (1.0 + factor * raised) + fixed
+def cost_at(law: LinkCost, k: int, flow: float) -> float:
+    """Return the cost of link `k`: ``free (1 + factor (flow / capacity)^power) + fixed``."""
+    factor, power = law.factor[k], law.power[k]
+    raised = 0.0
+    if factor != 0.0:
+        ratio = flow / law.capacity[k]
+        if power == 4.0:
+            square = ratio * ratio
+            raised = square * square
+        elif power == 1.0:
+            raised = ratio
+        elif power == 0.0:
+            raised = 1.0
+        elif ratio > 0.0:
+            raised = ratio**power
+    cost: float = law.free[k] * (1.0 + factor * raised) + law.fixed[k]
+    return cost
 
 
 @kernel
-def slope_at(free: float, factor: float, capacity: float, power: float, flow: float) -> float:
+def slope_at(law: LinkCost, k: int, flow: float) -> float:
     """Return the derivative of `cost_at` by the flow."""
+    factor, power = law.factor[k], law.power[k]
     if factor == 0.0 or power == 0.0:
         return 0.0
-    ratio = flow / capacity
+    ratio = flow / law.capacity[k]
+    raised = 0.0
     if power == 4.0:
-        return 4.0 * free * factor * ratio * ratio * ratio / capacity
-    if power == 1.0:
-        return free * factor / capacity
-    if power < 1.0:
-        ratio = max(ratio, _LEAST_RATIO)
-    elif ratio <= 0.0:
-        return 0.0
-    return free * factor * power * ratio ** (power - 1.0) / capacity
+        raised = ratio * ratio * ratio
+    elif power == 1.0:
+        raised = 1.0
+    elif power < 1.0:
+        raised = max(ratio, _LEAST_RATIO) ** (power - 1.0)
+    elif ratio > 0.0:
+        raised = ratio ** (power - 1.0)
+    slope: float = law.free[k] * factor * power * raised / law.capacity[k]
+    return slope
 
 
 @kernel
 def costs(law: LinkCost, flow: Floats, cost: Floats, slope: Floats) -> None:
     """Fill `cost` and `slope`, both of shape (links,), at the given flows."""
     for k in range(flow.shape[0]):
-        free, factor, capacity, power = law.free[k], law.factor[k], law.capacity[k], law.power[k]
-        cost[k] = cost_at(free, factor, capacity, power, law.fixed[k], flow[k])
-        slope[k] = slope_at(free, factor, capacity, power, flow[k])
+        cost[k] = cost_at(law, k, flow[k])
+        slope[k] = slope_at(law, k, flow[k])
 
 
 def objective(law: LinkCost, flow: Floats) -> float:

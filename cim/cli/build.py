@@ -1,0 +1,78 @@
+"""cim build: files or a district.toml become a twin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cim import messages
+from cim.cli import _show
+from cim.cli._app import answer
+from cim.errors import RequestError
+from cim.jobs import cpu_clock
+
+__all__ = ["verb"]
+
+
+def verb(
+    files: Annotated[list[Path], typer.Argument(help=messages.text("cli.build.files"))],
+    out: Annotated[Path, typer.Option("-o", "--out", help=messages.text("cli.build.out"))],
+    crs: Annotated[str | None, typer.Option(help=messages.text("cli.build.crs"))] = None,
+    height_datum: Annotated[
+        str | None, typer.Option("--height-datum", help=messages.text("cli.build.height_datum"))
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help=messages.text("cli.build.kind"))] = None,
+    frame: Annotated[str | None, typer.Option(help=messages.text("cli.build.frame"))] = None,
+    frame_height: Annotated[
+        str | None, typer.Option("--frame-height", help=messages.text("cli.build.frame_height"))
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help=messages.text("cli.build.strict"))
+    ] = False,
+    accept_rejects: Annotated[
+        bool, typer.Option("--accept-rejects", help=messages.text("cli.build.accept_rejects"))
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help=messages.text("cli.build.replace"))
+    ] = False,
+) -> dict[str, Any]:
+    """Build a twin."""
+    from cim.sources import build_twin, district_from_files, read_district
+    from cim.store import check_target, create
+
+    with cpu_clock() as cpu_s, _show.progress() as job:
+        check_target(out, replace=replace)
+        tomls = [f for f in files if f.suffix == ".toml"]
+        if tomls and (len(files) > 1 or crs or height_datum or kind):
+            raise RequestError("cli.build.toml_alone", given=tomls[0])
+        if tomls:
+            district = read_district(tomls[0])
+        else:
+            district = district_from_files(files, crs=crs, height_datum=height_datum, kind=kind)
+        built = build_twin(
+            district,
+            frame=frame,
+            frame_height=frame_height,
+            strict=strict,
+            accept_rejects=accept_rejects,
+            job=job,
+        )
+        stored = create(built, out, replace=replace, job=job)
+        total = built.report.total
+        return answer(
+            stored,
+            {
+                "twin": str(stored.path),
+                "read": total.read,
+                "kept": total.kept,
+                "repaired": total.repaired,
+                "rejected": total.rejected,
+                "report": str(stored.report_path),
+                "layers": {**stored.layers(), **{g: 1 for g in stored.grids()}},
+                "crs": stored.frame.crs,
+                "height_datum": stored.frame.height_datum,
+                "cpu_s": round(cpu_s(), 3),
+            },
+        )

@@ -1,0 +1,156 @@
+"""cim schema: the JSON Schema of every answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cim.cli._app import answer
+
+__all__ = ["SCHEMAS", "verb"]
+
+_TEXT = {"type": "string"}
+_COUNT = {"type": "integer", "minimum": 0}
+_NUMBER = {"type": "number"}
+_CPU = {"type": "number", "minimum": 0}
+_COUNTS = {"type": "object", "additionalProperties": _COUNT}
+_RUN = {
+    "run": _TEXT,
+    "summary": {"type": "object"},
+    "balance": {"type": "object"},
+    "fields": {"type": "object", "additionalProperties": _TEXT},
+    "notes": {"type": "array", "items": _TEXT},
+    "cpu_s": _CPU,
+}
+_FOUND = {
+    "crs": _TEXT,
+    "count": _COUNT,
+    "items": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"id": _TEXT, "kind": _TEXT, "distance_m": {"type": "number"}},
+            "required": ["id", "kind"],
+        },
+    },
+}
+_ACCOUNT = {"read": _COUNT, "kept": _COUNT, "repaired": _COUNT, "rejected": _COUNT}
+
+
+def _answer(properties: dict[str, Any], *, optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    head = {
+        "schema": {"const": "cim/1"},
+        "twin_version": {"type": ["integer", "null"], "minimum": 0},
+        "illustrative": {"type": "boolean"},
+    }
+    return {
+        "type": "object",
+        "properties": {**head, **properties},
+        "required": [*head, *(name for name in properties if name not in optional)],
+    }
+
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "build": _answer(
+        {"twin": _TEXT, **_ACCOUNT, "report": _TEXT, "layers": _COUNTS, "cpu_s": _CPU}
+    ),
+    "update": _answer(
+        {
+            "changeset": {"type": ["integer", "null"]},
+            "added": _COUNT,
+            "changed": _COUNT,
+            "removed": _COUNT,
+            **_ACCOUNT,
+            "cpu_s": _CPU,
+        }
+    ),
+    "info": _answer(
+        {
+            "name": _TEXT,
+            "crs": _TEXT,
+            "height_datum": _TEXT,
+            "origin": {"type": "array", "items": _NUMBER, "minItems": 2, "maxItems": 2},
+            "bounds": {"type": ["array", "null"], "items": _NUMBER},
+            "layers": {
+                "type": "object",
+                "additionalProperties": {
+                    "type": "object",
+                    "properties": {
+                        "count": _COUNT,
+                        "fields": {"type": "object"},
+                        "illustrative": {"type": "boolean"},
+                    },
+                    "required": ["count", "fields", "illustrative"],
+                },
+            },
+            "versions": {"type": "array"},
+            "runs": {"type": "array"},
+        }
+    ),
+    "about": _answer({"id": _TEXT, "kind": _TEXT}),
+    "query near": _answer(_FOUND),
+    "query within": _answer(_FOUND),
+    "query box": _answer(_FOUND),
+    "query id": _answer(_FOUND),
+    "flood": _answer(_RUN),
+    "traffic": _answer(_RUN),
+    "sun": _answer(_RUN),
+    "scheme": _answer(
+        {
+            "scheme": _TEXT,
+            "edits": {"type": "array"},
+            "layers": _COUNTS,
+            "schemes": {"type": "array"},
+        },
+        optional=("scheme", "edits", "layers", "schemes"),
+    ),
+    "runs": _answer({"runs": {"type": "array", "items": {"type": "object"}}}),
+    "diff": _answer({"layers": {"type": "object"}}),
+    "export": _answer({"out": _TEXT, "layers": _COUNTS}),
+    "render": _answer(
+        {
+            "png": _TEXT,
+            "objects": _COUNT,
+            "triangles": _COUNT,
+            "first_frame_cpu_s": _CPU,
+            "frame_cpu_s": _CPU,
+        }
+    ),
+    "demo": _answer(
+        {
+            "twin": _TEXT,
+            "layers": _COUNTS,
+            "report": _TEXT,
+            "runs": {"type": "object"},
+            "pictures": {"type": "array", "items": _TEXT},
+            "cpu_s": _CPU,
+        }
+    ),
+    "warm": _answer({"kernels": {"type": "object"}, "cpu_s": _CPU}),
+    "schema": _answer({"answers": {"type": "object"}}),
+    "error": {
+        "type": "object",
+        "properties": {
+            "schema": {"const": "cim/1"},
+            "error": {
+                "type": "object",
+                "properties": {
+                    "type": _TEXT,
+                    "key": _TEXT,
+                    "message": _TEXT,
+                    "given": _TEXT,
+                    "remedy": _TEXT,
+                },
+                "required": ["type", "message", "given", "remedy"],
+            },
+        },
+        "required": ["error"],
+    },
+}
+
+
+def verb() -> dict[str, Any]:
+    """Print the schemas."""
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return answer(
+        None, {"answers": {name: {"$schema": dialect, **one} for name, one in SCHEMAS.items()}}
+    )

@@ -1,0 +1,27 @@
+"""cim sun: what lies in shadow at a moment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from cim import messages
+from cim.cli._ask import SchemeOption, TwinArgument, ask
+
+__all__ = ["verb"]
+
+
+def verb(
+    twin: TwinArgument,
+    date: Annotated[str, typer.Option("--date", help=messages.text("cli.sun.date"))],
+    time: Annotated[str, typer.Option("--time", help=messages.text("cli.sun.time"))] = "noon",
+    cell_m: Annotated[float, typer.Option("--cell-m", help=messages.text("cli.sun.cell"))] = 1.0,
+    scheme: SchemeOption = None,
+) -> dict[str, Any]:
+    """Cast shadows."""
+    from cim.planning import sun
+
+    return ask(
+        twin, scheme, lambda view, job: sun(view, date=date, time=time, cell_m=cell_m, job=job)
+    )

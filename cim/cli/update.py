@@ -1,0 +1,68 @@
+"""cim update: newer files become a changeset of an existing twin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cim import messages
+from cim.cli import _show
+from cim.cli._app import answer
+from cim.jobs import cpu_clock
+
+__all__ = ["verb"]
+
+T = messages.text
+
+
+def verb(
+    twin: Annotated[Path, typer.Argument(help=T("cli.option.twin"))],
+    files: Annotated[list[Path], typer.Argument(help=T("cli.build.files"))],
+    crs: Annotated[str | None, typer.Option(help=T("cli.build.crs"))] = None,
+    height_datum: Annotated[
+        str | None, typer.Option("--height-datum", help=T("cli.build.height_datum"))
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help=T("cli.build.kind"))] = None,
+    why: Annotated[str, typer.Option(help=T("cli.option.why"))] = "",
+    strict: Annotated[bool, typer.Option("--strict", help=T("cli.build.strict"))] = False,
+    accept_rejects: Annotated[
+        bool, typer.Option("--accept-rejects", help=T("cli.build.accept_rejects"))
+    ] = False,
+) -> dict[str, Any]:
+    """Bring newer files in."""
+    from cim.sources import build_twin, district_from_files, read_district
+    from cim.store import open_twin, update
+
+    with cpu_clock() as cpu_s, _show.progress() as job:
+        stored = open_twin(twin)
+        if files[0].suffix == ".toml":
+            district = read_district(files[0])
+        else:
+            district = district_from_files(files, crs=crs, height_datum=height_datum, kind=kind)
+        built = build_twin(
+            district,
+            frame=stored.frame,
+            near={name: stored.table(name) for name in ("road", "building") if name in stored.layers()},
+            strict=strict,
+            accept_rejects=accept_rejects,
+            job=job,
+        )
+        changeset = update(twin, built.twin, why=why or ", ".join(f.name for f in files))
+        total = built.report.total
+        return answer(
+            open_twin(twin),
+            {
+                "changeset": changeset.id,
+                "added": changeset.added,
+                "changed": changeset.changed,
+                "removed": changeset.removed,
+                "read": total.read,
+                "kept": total.kept,
+                "repaired": total.repaired,
+                "rejected": total.rejected,
+                "entries": [entry.record() for entry in built.report.entries],
+                "cpu_s": round(cpu_s(), 3),
+            },
+        )

@@ -1,0 +1,186 @@
+"""Which files may be opened at all, and with which driver.
+
+The driver follows from the suffix and the first bytes, never from what GDAL would
+guess: a virtual raster named ``.tif`` can point anywhere, and a name that begins
+with ``/vsicurl`` is a download. Sizes are checked before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cim.errors import SourceError
+
+__all__ = ["FORMATS", "Format", "check_file", "format_of", "gdal_reason", "sidecar", "suffixes"]
+
+Carrier = Literal["vector", "raster", "archive"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One accepted file format.
+
+    Attributes
+    ----------
+    name
+        As a person calls it.
+    driver
+        GDAL's name of the driver; empty where GDAL does not read it.
+    carrier
+        What is inside.
+    magic
+        First bytes, any of them; empty where the format has none.
+    """
+
+    name: str
+    driver: str
+    carrier: Carrier
+    magic: tuple[bytes, ...] = ()
+
+
+_TIFF = Format(
+    "GeoTIFF", "GTiff", "raster", (b"II*\0", b"MM\0*", b"II+\0\x08\0\0\0", b"MM\0+\0\x08\0\0")
+)
+_ASC = Format("ASCII grid", "AAIGrid", "raster")
+_JSON = Format("GeoJSON", "GeoJSON", "vector")
+
+FORMATS: dict[str, Format] = {
+    ".gpkg": Format("GeoPackage", "GPKG", "vector", (b"SQLite format 3\0",)),
+    ".geojson": _JSON,
+    ".json": _JSON,
+    ".shp": Format("Shapefile", "ESRI Shapefile", "vector", (b"\0\0\x27\x0a",)),
+    ".tif": _TIFF,
+    ".tiff": _TIFF,
+    ".asc": _ASC,
+    ".zip": Format("ZIP archive", "", "archive", (b"PK\x03\x04", b"PK\x05\x06")),
+    ".tar": Format("tar archive", "", "archive"),
+    ".tgz": Format("tar archive", "", "archive", (b"\x1f\x8b",)),
+    ".gz": Format("tar archive", "", "archive", (b"\x1f\x8b",)),
+}
+
+_ASC_WORDS = (b"ncols", b"nrows", b"xllcorner", b"xllcenter", b"yllcorner", b"yllcenter")
+
+
+def suffixes() -> str:
+    """Return the accepted suffixes as one readable line."""
+    return " ".join(FORMATS)
+
+
+def format_of(path: Path) -> Format | None:
+    """Return the format that the suffix of `path` promises, or None."""
+    if path.suffix.lower() == ".gz" and Path(path.stem).suffix.lower() != ".tar":
+        return None
+    return FORMATS.get(path.suffix.lower())
+
+
+def check_file(path: Path) -> Format:
+    """Return the format of a file after looking at its name, size and first bytes.
+
+    Raises
+    ------
+    SourceError
+        A remote or virtual name, no such file, not a regular file, an unknown suffix,
+        an empty file, other contents than the suffix promises, or a file shorter than
+        its own header says.
+    """
+    text = str(path)
+    if "://" in text or "/vsi" in text.lower() or text.lower().startswith(("http:/", "ftp:/")):
+        raise SourceError("source.remote", given=text)
+    if not path.exists():
+        raise SourceError("source.missing", given=text)
+    if not path.is_file():
+        raise SourceError("source.not_a_file", given=text)
+    found = format_of(path)
+    if found is None:
+        raise SourceError(
+            "source.unknown_format", given=path.name, values={"known": suffixes()}
+        )
+    size = path.stat().st_size
+    if size == 0:
+        raise SourceError("source.empty_file", given=path.name)
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if not _begins_right(found, head):
+        raise SourceError(
+            "source.not_what_it_says",
+            given=path.name,
+            values={"format": found.name, "begins": _shown(head)},
+        )
+    _check_length(path, found, head, size)
+    return found
+
+
+def gdal_reason(error: Exception) -> str:
+    """Return GDAL's reason in one line without the path of the file."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else f"{text[:199]}…"
+
+
+def _begins_right(found: Format, head: bytes) -> bool:
+    if found.magic:
+        return head.startswith(found.magic)
+    words = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if found is _JSON:
+        return words[:1] == b"{" or head[:2] in (b"\xff\xfe", b"\xfe\xff")
+    if found is _ASC:
+        return words.lower().startswith(_ASC_WORDS)
+    return len(head) >= 512 and head[257:262] == b"ustar"
+
+
+def _check_length(path: Path, found: Format, head: bytes, size: int) -> None:
+    """Compare the size with what the header declares (GeoPackage, Shapefile)."""
+    declared = size
+    if found.driver == "GPKG" and len(head) >= 32:
+        page = struct.unpack(">H", head[16:18])[0]
+        pages = struct.unpack(">I", head[28:32])[0]
+        same_change = head[24:28] == head[92:96]  # else the page count is stale, SQLite says
+        declared = (65536 if page == 1 else page) * pages if same_change else size
+    elif found.driver == "ESRI Shapefile":
+        declared = 2 * struct.unpack(">i", head[24:28])[0] if len(head) >= 100 else 100
+        _check_sidecars(path)
+    if size < declared:
+        raise SourceError(
+            "source.truncated", given=path.name, values={"size": size, "declared": declared}
+        )
+
+
+def sidecar(path: Path, suffix: str) -> Path | None:
+    """Return the companion of a Shapefile with `suffix`, in either case, or None."""
+    for name in (path.with_suffix(suffix), path.with_suffix(suffix.upper())):
+        if name.is_file():
+            return name
+    return None
+
+
+def _check_sidecars(path: Path) -> None:
+    lacking = [suffix for suffix in (".shx", ".dbf") if sidecar(path, suffix) is None]
+    if lacking:
+        raise SourceError(
+            "source.sidecar", given=path.name, values={"lacking": ", ".join(lacking)}
+        )
+    dbf, shx = sidecar(path, ".dbf"), sidecar(path, ".shx")
+    assert dbf is not None and shx is not None
+    with dbf.open("rb") as file:
+        head = file.read(32)
+    if len(head) < 32:
+        raise SourceError("source.empty_file", given=dbf.name)
+    rows, header, width = struct.unpack("<IHH", head[4:12])
+    if dbf.stat().st_size < header + rows * width:
+        raise SourceError(
+            "source.truncated",
+            given=dbf.name,
+            values={"size": dbf.stat().st_size, "declared": header + rows * width},
+        )
+    shapes = (shx.stat().st_size - 100) // 8
+    if shapes != rows:
+        raise SourceError(
+            "source.sidecar_rows", given=path.name, values={"shapes": shapes, "rows": rows}
+        )
+
+
+def _shown(head: bytes) -> str:
+    text = head[:24].decode("ascii", errors="replace")
+    return repr("".join(c if c.isprintable() else "?" for c in text))

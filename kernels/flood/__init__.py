@@ -1,0 +1,1 @@
+"""flood: water on a grid, as arithmetic."""
