@@ -48,3 +48,25 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_sep("-", f"{len(missing)} tests did not run without real data")
         for line in missing:
             terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def sketch_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the sketch of Wudadao once for the whole run."""
+    from cim.sources import build_twin, read_district
+    from cim.store import create
+
+    path = tmp_path_factory.mktemp("sketch") / "wudadao.cim"
+    built = build_twin(read_district(ROOT / "data" / "wudadao" / "district.toml"))
+    create(built, path)
+    return path
+
+
+@pytest.fixture
+def sketch(sketch_once: Path, tmp_path: Path) -> Path:
+    """Return a copy of the sketch of Wudadao that a test may change."""
+    import shutil
+
+    path = tmp_path / "wudadao.cim"
+    shutil.copytree(sketch_once, path)
+    return path

@@ -291,7 +291,11 @@ def advance(
         *ground, *water, row_share, row_drains, rain_ends_s, rain_mps,
         clock, numbers, work, seeds, seeds.view(np.int32), sums,
     )  # fmt: skip
-    return float(clock[_T]), int(water.steps[0]) - before
+    steps = int(water.steps[0]) - before
+    if steps % 2 == 1:
+        for now, following in zip(water[:4], water[4:8], strict=True):
+            np.copyto(now, following)
+    return float(clock[_T]), steps
 
 
 def warm() -> None:
@@ -316,7 +320,7 @@ def _advance(
     flux_y2, peak, peak_s, arrival_s, ledger, count, row_share, row_drains, rain_ends, rain_mps,
     clock, numbers, work, seeds, bits, sums,
 ):  # fmt: skip
-    """Take time steps until the clock's end; the newest state ends in the first set of arrays."""
+    """Take time steps until the clock's end; an odd number ends in the second set of arrays."""
     past = depth.shape[0] - 1
     bands = work.shape[0]
     h, c, qx, qy = depth, carry, flux_x, flux_y
@@ -341,13 +345,6 @@ def _advance(
                                clock[_T], clock[_ARRIVED_M])  # fmt: skip
         _book(ledger, sums, row_share, numbers, clock[_CELL])
         h, c, qx, qy, h2, c2, qx2, qy2 = h2, c2, qx2, qy2, h, c, qx, qy
-    if steps % 2 == 1:
-        for j in range(past + 1):
-            depth[j] = depth2[j]
-            carry[j] = carry2[j]
-            flux_x[j] = flux_x2[j]
-            flux_y[j] = flux_y2[j]
-        flux_y[past + 1] = flux_y2[past + 1]
     count[0] += steps
 
 
@@ -452,25 +449,21 @@ def _sweep_band(
     past = h.shape[0] - 1
     fx, fy, keep, scratch = work[0:2], work[2:5], work[5:8], work[8]
     begin = max(first - 1, 1)
-    for j in range(begin - 1, min(end, past - 1) + 1):
-        if j >= begin:
-            _column_faces(fx[j % 2], h[j], bed[j], friction[j], qx[j], qy[j], qy[j + 1], numbers,
-                          scratch, seeds, bits)  # fmt: skip
+    for j in range(begin - 1, end + 1):
         k = j + 1
-        _row_faces(fy[k % 3], h[j], bed[j], friction[j], h[k], bed[k], friction[k], qy[j], qy[k],
-                   qy[k + 1], qx[j], qx[k], numbers, scratch, seeds, bits)  # fmt: skip
-        if k == 1:
-            _one_way(fy[k % 3], -numbers[_ONE], numbers[_ZERO])
-        elif k == past:
-            _one_way(fy[k % 3], numbers[_ONE], numbers[_ZERO])
-        if j >= begin:
-            _limits(keep[j % 3], h[j], c[j], fx[j % 2], fy[j % 3], fy[k % 3], numbers)
+        if j >= begin and j < past:
+            _column_faces(fx[j % 2], h[j], bed[j], friction[j], qx[j], qy[j], qy[k], numbers,
+                          scratch, seeds, bits)  # fmt: skip
+        if j < past:
+            _row_faces(fy[k % 3], h[j], bed[j], friction[j], h[k], bed[k], friction[k], qy[j],
+                       qy[k], qy[k + 1], qx[j], qx[k], numbers, scratch, seeds, bits)  # fmt: skip
+            if k == 1 or k == past:
+                _one_way(fy[k % 3], numbers[_ONE] if k == past else -numbers[_ONE], numbers)
+            if j >= begin:
+                _limits(keep[j % 3], h[j], c[j], fx[j % 2], fy[j % 3], fy[k % 3], numbers)
         if j > first:
             _finish_row(j - 1, fx, fy, keep, h, c, share, drain, row_drains, h2, c2, qx2, qy2,
                         opening, numbers, work, sums)  # fmt: skip
-    if end == past:
-        _finish_row(past - 1, fx, fy, keep, h, c, share, drain, row_drains, h2, c2, qx2, qy2,
-                    opening, numbers, work, sums)  # fmt: skip
 
 
 @kernel
@@ -496,8 +489,9 @@ def _row_faces(fy, h, bed, friction, h_next, bed_next, friction_next, qy_before,
 
 
 @kernel
-def _one_way(flux, outwards, zero):
+def _one_way(flux, outwards, numbers):
     """Let water through an edge in the direction `outwards` (1 or -1) only."""
+    zero = numbers[_ZERO]
     for i in range(flux.size):
         flux[i] = outwards * max(outwards * flux[i], zero)
 
@@ -597,7 +591,8 @@ def _copy_row(out, row, factor):
 def _limit_row(out, raw, keep_a, keep_b, numbers):
     zero = numbers[_ZERO]
     for i in range(out.size):
-        out[i] = raw[i] * (keep_a[i] if raw[i] > zero else keep_b[i])
+        a, b = keep_a[i], keep_b[i]  # both read first: a choice of loads does not vectorise
+        out[i] = raw[i] * (a if raw[i] > zero else b)
 
 
 @kernel

@@ -1,0 +1,153 @@
+"""Where the coordinates of a file lie: its own word, the user's, and what the numbers say.
+
+A file's own word counts; the user's counts where the file says nothing, and for GCJ-02
+and BD-09, which no file ever declares. Neither is believed against the numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cim.crs import (
+    PSEUDO_CRS,
+    Box,
+    check_area_of_use,
+    crs_title,
+    datum_note,
+    is_geographic,
+    is_projected,
+    looks_like_lonlat,
+    looks_like_millimetres,
+    looks_like_swapped_axes,
+    parse_crs,
+    split_crs,
+)
+from cim.errors import CimError, FrameError
+from cim.sources.report import Report
+from cim.sources.spec import LayerSpec
+
+__all__ = ["Place", "check_numbers", "middle_box", "named", "place_of"]
+
+_LONLAT = "EPSG:4326"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The coordinate system and height datum of one file."""
+
+    crs: str
+    height_datum: str | None = None
+
+    @property
+    def geographic(self) -> bool:
+        """Tell whether coordinates are degrees."""
+        return self.crs in PSEUDO_CRS or is_geographic(self.crs)
+
+
+def named(error: CimError, file: str) -> CimError:
+    """Return `error` as one that names the file it is about."""
+    return type(error)(
+        "source.in_file",
+        given=file,
+        values={"why": error, "reason": error.key},
+    )
+
+
+def place_of(
+    spec: LayerSpec, own: str | None, stated: bool, *, report: Report, layer: str
+) -> Place:
+    """Return what a file is in.
+
+    Parameters
+    ----------
+    spec
+        What the user says.
+    own
+        What the file, or the definition of its format, says; None for nothing.
+    stated
+        Whether the file itself says it.
+    report, layer
+        Where choices are said aloud.
+
+    Raises
+    ------
+    FrameError
+        Nobody says it, it is unknown, or GCJ-02 is claimed of projected metres.
+    """
+    file = spec.file.name
+    said: tuple[str, str | None] | None = None
+    if own is not None:
+        try:
+            said = split_crs(own)
+        except FrameError as error:
+            if spec.crs is None:
+                raise named(error, file) from error
+    wanted = split_crs(spec.crs) if spec.crs is not None else None
+    if wanted is not None and wanted[0] in PSEUDO_CRS:
+        if said is not None and is_projected(said[0]):
+            values = {"own": crs_title(said[0]), "file": file}
+            raise FrameError("source.pseudo_of_metres", given=wanted[0], values=values)
+        chosen = wanted
+    elif said is not None and (stated or wanted is None):
+        chosen = said
+        if wanted is not None and wanted[0] != said[0]:
+            values = {"own": crs_title(said[0]), "given": crs_title(wanted[0])}
+            report.note("source.crs_not_used", file=file, layer=layer, values=values)
+    elif wanted is not None:
+        chosen = wanted
+    else:
+        raise FrameError("source.no_crs", given=file)
+    note = datum_note(chosen[0])
+    if note is not None:
+        report.note(note, file=file, layer=layer, values={"given": crs_title(chosen[0])})
+    return Place(chosen[0], spec.height_datum or chosen[1])
+
+
+def middle_box(boxes: NDArray[np.float64]) -> Box:
+    """Return the box that holds the middle of nearly all objects: the 2nd to 98th percentile.
+
+    Parameters
+    ----------
+    boxes
+        (n, 4) xmin, ymin, xmax, ymax of the objects, n ≥ 1, none NaN.
+    """
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2.0
+    low, high = np.percentile(centres, 2, axis=0), np.percentile(centres, 98, axis=0)
+    return (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+
+
+def check_numbers(box: Box, place: Place, file: str) -> None:
+    """Refuse coordinates that contradict the system they are said to be in.
+
+    Raises
+    ------
+    FrameError
+        Degrees declared as metres or the reverse, axes exchanged, millimetres, or
+        outside the area of use; the message says which.
+    """
+    values: dict[str, Any] = {
+        "file": file,
+        "crs": crs_title(place.crs),
+        "x": f"{box[0]:.8g}",
+        "y": f"{box[1]:.8g}",
+    }
+    base = _LONLAT if place.crs in PSEUDO_CRS else place.crs
+    if place.geographic:
+        if not looks_like_lonlat(box):
+            swapped = abs(box[1]) <= 180 and abs(box[3]) <= 180 and max(abs(box[0]), abs(box[2])) <= 90
+            key = "source.swapped_axes" if swapped else "source.metres_as_degrees"
+            raise FrameError(key, given=file, values=values)
+    elif looks_like_lonlat(box):
+        raise FrameError("source.degrees_as_metres", given=file, values=values)
+    if looks_like_swapped_axes(box, base):
+        raise FrameError("source.swapped_axes", given=file, values=values)
+    if not place.geographic and looks_like_millimetres(box, base):
+        raise FrameError("source.millimetres", given=file, values=values)
+    try:
+        check_area_of_use(parse_crs(base), box)
+    except FrameError as error:
+        raise named(error, file) from error
