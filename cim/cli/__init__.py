@@ -30,6 +30,7 @@ VERBS = {
     "export": "export",
     "demo": "demo",
     "schema": "schema",
+    "upgrade": "upgrade",
     "warm": "warm",
 }
 

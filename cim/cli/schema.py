@@ -125,6 +125,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "cpu_s": _CPU,
         }
     ),
+    "upgrade": _answer({"twin": _TEXT, "layers": _COUNTS}),
     "warm": _answer({"kernels": {"type": "object"}, "cpu_s": _CPU}),
     "schema": _answer({"answers": {"type": "object"}}),
     "error": {

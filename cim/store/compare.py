@@ -1,0 +1,187 @@
+"""What differs by id between two twins, versions or schemes; and the world at an instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cim.crs import Frame
+from cim.errors import RequestError
+from cim.model.grid import Grid
+from cim.model.mesh import MeshPool
+from cim.model.table import FeatureTable, empty_table
+from cim.model.twin import Bounds, TwinView
+from cim.store.stored import StoredTwin, open_twin
+
+__all__ = ["ValidAt", "as_of", "at", "diff", "differing"]
+
+_TOLERANCE_M = 1e-6
+
+
+def as_of(path: Path | str, version: int) -> StoredTwin:
+    """Return the twin as it was known at an older version.
+
+    Raises
+    ------
+    StoreError
+        No such version in this generation.
+    """
+    return open_twin(path, version=version)
+
+
+def differing(old: FeatureTable, i: int, new: FeatureTable, j: int) -> tuple[list[str], bool]:
+    """Return the attributes in which two features differ, and whether the geometry does."""
+    import shapely
+
+    a, b = old.row(i), new.row(j)
+    names = [k for k in dict.fromkeys([*a, *b]) if k != "id" and a.get(k) != b.get(k)]
+    one, two = old.geometry[i], new.geometry[j]
+    if one is None or two is None:
+        return names, (one is None) != (two is None)
+    same = bool(shapely.equals_exact(one, two, _TOLERANCE_M, normalize=True))
+    return names, not same
+
+
+def diff(a: TwinView, b: TwinView) -> dict[str, dict[str, Any]]:
+    """Return what differs between two views, by layer and id; equal layers are left out.
+
+    Parameters
+    ----------
+    a, b
+        Before and after.
+
+    Returns
+    -------
+    dict
+        ``{layer: {"added": [id…], "removed": [id…], "changed": {id: {"attributes":
+        [name…], "moved": bool}}}}``; for a grid ``{"cells": changed cells}``.
+
+    Raises
+    ------
+    RequestError
+        The frames differ.
+    """
+    if (a.frame.crs, a.frame.height_datum) != (b.frame.crs, b.frame.height_datum):
+        raise RequestError(
+            "store.other_frame",
+            given=f"{b.frame.crs} + {b.frame.height_datum}",
+            values={"frame": f"{a.frame.crs} + {a.frame.height_datum}"},
+        )
+    found: dict[str, dict[str, Any]] = {}
+    for layer in sorted({*a.layers(), *b.layers()}):
+        one = a.table(layer) if layer in a.layers() else empty_table(layer)
+        two = b.table(layer) if layer in b.layers() else empty_table(layer)
+        change = _tables(one, two)
+        if any(change.values()):
+            found[layer] = change
+    for layer in sorted({*a.grids()} & {*b.grids()}):
+        one_grid, two_grid = a.grid(layer), b.grid(layer)
+        if one_grid.frame != two_grid.frame:
+            found[layer] = {"frame": True}
+            continue
+        same = (one_grid.values == two_grid.values) | (
+            np.isnan(one_grid.values) & np.isnan(two_grid.values)
+        )
+        if not same.all():
+            found[layer] = {"cells": int((~same).sum())}
+    return found
+
+
+def _tables(a: FeatureTable, b: FeatureTable) -> dict[str, Any]:
+    before, after = a.position(), b.position()
+    changed = {}
+    for id_, i in before.items():
+        if id_ in after:
+            names, moved = differing(a, i, b, after[id_])
+            if names or moved:
+                changed[str(id_)] = {"attributes": names, "moved": moved}
+    return {
+        "added": [str(i) for i in after if i not in before],
+        "removed": [str(i) for i in before if i not in after],
+        "changed": changed,
+    }
+
+
+def at(view: TwinView, instant: datetime) -> ValidAt:
+    """Return the world as it was at an instant: what began before it and has not ended.
+
+    Raises
+    ------
+    RequestError
+        The instant has no offset from UTC.
+    """
+    if instant.tzinfo is None:
+        raise RequestError("store.naive_time", given=instant.isoformat())
+    return ValidAt(view, instant)
+
+
+@dataclass(frozen=True)
+class ValidAt:
+    """A view of those features that are valid at an instant; those without dates always are."""
+
+    base: TwinView
+    instant: datetime
+
+    @property
+    def name(self) -> str:
+        """Name of the twin."""
+        return self.base.name
+
+    @property
+    def frame(self) -> Frame:
+        """Frame of the base."""
+        return self.base.frame
+
+    @property
+    def zone(self) -> str:
+        """Time zone of the base."""
+        return self.base.zone
+
+    @property
+    def version(self) -> int:
+        """Version of the base."""
+        return self.base.version
+
+    @property
+    def scheme(self) -> str | None:
+        """Scheme of the base."""
+        return self.base.scheme
+
+    @property
+    def illustrative(self) -> bool:
+        """Whether the base is illustrative (示意数据)."""
+        return self.base.illustrative
+
+    def layers(self) -> dict[str, int]:
+        """Return the feature layers and how many features were valid."""
+        return {name: len(self.table(name)) for name in self.base.layers()}
+
+    def grids(self) -> list[str]:
+        """Return the names of the grids."""
+        return self.base.grids()
+
+    def table(self, layer: str, *, bounds: Bounds | None = None) -> FeatureTable:
+        """Return a layer's features that were valid; see `cim.model.Twin.table`."""
+        table = self.base.table(layer, bounds=bounds)
+        begun = [t is None or self._moment(t) <= self.instant for t in table.column("valid_from")]
+        open_ = [t is None or self._moment(t) > self.instant for t in table.column("valid_to")]
+        return table.take(np.array(begun, dtype=bool) & np.array(open_, dtype=bool))
+
+    def grid(self, layer: str, *, bounds: Bounds | None = None) -> Grid:
+        """Return a grid of the base."""
+        return self.base.grid(layer, bounds=bounds)
+
+    def meshes(self) -> MeshPool:
+        """Return the base's meshes."""
+        return self.base.meshes()
+
+    @staticmethod
+    def _moment(text: str) -> datetime:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise RequestError("store.naive_time", given=text)
+        return moment

@@ -1,0 +1,183 @@
+"""What a twin holds, and everything it knows of one object, as plain data."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from cim import messages
+from cim.model.kinds import kinds, split_layer
+from cim.model.result import Result, ResultField
+from cim.store import rows
+from cim.store.schema import quoted
+from cim.store.stored import StoredTwin
+
+__all__ = ["about", "info"]
+
+
+def info(twin: StoredTwin) -> dict[str, Any]:
+    """Return name, frame, bounds, layers with their fields, versions, runs, and notes."""
+    layers: dict[str, Any] = {}
+    with twin.reading() as connection:
+        for layer, kind_name, count, illustrative in connection.execute(
+            "SELECT layer, kind, count, illustrative FROM cim_layer ORDER BY rowid"
+        ).fetchall():
+            layers[layer] = {
+                "kind": kind_name,
+                "count": count,
+                "fields": {f.name: f.unit for f in rows.read_fields(connection, layer)},
+                "illustrative": bool(illustrative),
+            }
+        for layer, unit, illustrative in connection.execute(
+            "SELECT layer, unit, illustrative FROM cim_grid WHERE until IS NULL"
+        ).fetchall():
+            layers[layer] = {
+                "kind": split_layer(layer)[0],
+                "count": 1,
+                "fields": {"value": unit},
+                "illustrative": bool(illustrative),
+            }
+        box = connection.execute(
+            "SELECT min(min_x), min(min_y), max(max_x), max(max_y) FROM gpkg_contents "
+            "WHERE data_type = 'features'"
+        ).fetchone()
+        foreign = connection.execute(
+            "SELECT kind, count(DISTINCT row) FROM cim_foreign GROUP BY kind"
+        ).fetchall()
+    notes = [
+        messages.text("store.foreign", {"kind": kind_name, "count": count})
+        for kind_name, count in foreign
+    ]
+    return {
+        "name": twin.name,
+        "crs": twin.frame.crs,
+        "height_datum": twin.frame.height_datum,
+        "origin": list(twin.frame.origin),
+        "bounds": None if box[0] is None else list(box),
+        "zone": twin.zone,
+        "layers": layers,
+        "versions": twin.versions(),
+        "runs": twin.runs(),
+        "notes": notes,
+    }
+
+
+def about(twin: StoredTwin, id: str) -> dict[str, Any]:
+    """Return an object's record, parents, children, representations, history and run values.
+
+    Raises
+    ------
+    RequestError
+        No such object.
+    """
+    table = twin.one(id)
+    record = table.row(0) if len(table) else {"id": id}
+    chain = _parents(twin, record)
+    pool = twin.meshes()
+    levels = [
+        {"lod": i.lod, "cim_level": i.cim_level, "triangles": len(pool.meshes[i.mesh_id].triangles)}
+        for i in pool.instances
+        if i.object_id == id
+    ]
+    return {
+        **record,
+        "parents": chain,
+        "children": _children(twin, id),
+        "representations": levels,
+        "history": _history(twin, id),
+        "runs": _run_values(twin, record, table.geometry[0] if len(table) else None),
+    }
+
+
+def _parents(twin: StoredTwin, record: dict[str, Any]) -> list[dict[str, Any]]:
+    chain: list[dict[str, Any]] = []
+    seen = {record["id"]}
+    while record.get("parent") and record["parent"] not in seen:
+        seen.add(record["parent"])
+        above = twin.one(record["parent"])
+        if not len(above):
+            break
+        record = above.row(0)
+        chain.append({key: record[key] for key in ("id", "kind", "name") if key in record})
+    return chain
+
+
+def _children(twin: StoredTwin, id: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    with twin.reading() as connection:
+        present = connection.execute("SELECT DISTINCT kind FROM cim_layer").fetchall()
+        for (kind_name,) in present:
+            if kind_name in kinds():
+                count = connection.execute(
+                    f"SELECT count(*) FROM {quoted(kind_name)} WHERE parent = ?", (id,)
+                ).fetchone()[0]
+                if count:
+                    found[kind_name] = count
+    return found
+
+
+def _history(twin: StoredTwin, id: str) -> list[dict[str, Any]]:
+    with twin.reading() as connection:
+        found = connection.execute(
+            "SELECT c.id, c.at, c.who, c.why, h.op, h.before FROM cim_history h "
+            "JOIN cim_changeset c ON c.id = h.changeset WHERE h.id = ? AND c.id <= ? ORDER BY c.id",
+            (id, twin.version),
+        ).fetchall()
+    return [
+        {
+            "version": version,
+            "at": at,
+            "who": who,
+            "why": why,
+            "op": op,
+            "before": {
+                k: v for k, v in json.loads(before or "{}").items() if v is not None and k != "id"
+            },
+        }
+        for version, at, who, why, op, before in found
+    ]
+
+
+def _run_values(twin: StoredTwin, record: dict[str, Any], shape: Any) -> list[dict[str, Any]]:
+    from cim.store.runs import open_run
+
+    told = []
+    for run in twin.runs():
+        result = open_run(twin.path, run["run"])
+        values = {}
+        for one in result.fields:
+            value = _value(result, one, record["id"], shape)
+            if value is not None:
+                values[one.name] = value
+        if values:
+            told.append({"run": run["run"], "scheme": run["scheme"], "values": values})
+    return told
+
+
+def _value(result: Result, one: ResultField, id: str, shape: Any) -> float | None:
+    """Return a field's value for an object: its own, or the largest on the cells it stands in.
+
+    Over time the largest counts. A building's cells may be holes; the cells around
+    its outline count too.
+    """
+    if one.ids is not None:
+        where = np.flatnonzero(one.ids == id)
+        if not len(where):
+            return None
+        values = np.asarray(one.values[..., where[0]], dtype=float)
+    else:
+        import shapely
+
+        if shape is None or result.grid is None:
+            return None
+        cell_m = result.grid.cell_m
+        around = shapely.segmentize(shape.buffer(cell_m), cell_m / 2)
+        xy = shapely.get_coordinates(around)
+        row, col, inside = result.grid.cell_of(xy[:, 0], xy[:, 1])
+        if not inside.any():
+            return None
+        values = np.asarray(one.values[..., row[inside], col[inside]], dtype=float)
+    values = values[np.isfinite(values)]
+    return float(values.max()) if values.size else None

@@ -1,0 +1,459 @@
+"""Changesets and schemes: how a twin moves from one version to the next, and what might be."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cim.errors import RequestError
+from cim.model.edit import Edit, Scheme, apply_to_grid, apply_to_table
+from cim.model.grid import Grid
+from cim.model.kinds import kind, split_layer
+from cim.model.mesh import MeshPool
+from cim.model.table import FeatureTable, empty_table
+from cim.model.twin import SchemedView, Twin
+from cim.store import disk, rows
+from cim.store.compare import differing
+from cim.store.create import write_grid, write_meshes
+from cim.store.lock import one_writer
+from cim.store.schema import add_kind, quoted, watch
+from cim.store.stored import StoredTwin, connect, open_twin, read_meta
+
+__all__ = [
+    "Changeset",
+    "Edits",
+    "commit",
+    "edit",
+    "merge_scheme",
+    "open_scheme",
+    "save_scheme",
+    "schemes",
+    "update",
+]
+
+
+@dataclass(frozen=True)
+class Changeset:
+    """One step of a twin's history: its number is the version it made."""
+
+    id: int | None
+    added: int
+    changed: int
+    removed: int
+
+
+def commit(
+    path: Path | str,
+    edits: Sequence[Edit],
+    *,
+    why: str,
+    who: str | None = None,
+    meshes: MeshPool | None = None,
+    grids: Sequence[Grid] = (),
+) -> Changeset:
+    """Make edits permanent: all of them, or none.
+
+    Parameters
+    ----------
+    path
+        The twin.
+    edits
+        In order.
+    why, who
+        For the history; `who` is the user of this machine where None.
+    meshes
+        Meshes and instances of the objects edited; they replace what those had.
+    grids
+        Whole grids that replace those of their name.
+
+    Returns
+    -------
+    Changeset
+        Its number is the new version; None where there was nothing to do.
+
+    Raises
+    ------
+    RequestError
+        An edit names what is not there, or adds what is.
+    StoreError
+        Another writer is at work, or the disk refuses.
+    """
+    target = Path(path)
+    if not edits and not grids and not (meshes and len(meshes)):
+        return Changeset(None, 0, 0, 0)
+    twin = open_twin(target)
+    made: list[Path] = []
+    with one_writer(target), disk.guarded(target):
+        with closing(connect(twin.folder / "city.gpkg", write=True)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                writer = _Writer(connection, twin)
+                for one in edits:
+                    if one.op != "terrain":
+                        writer.apply(one)
+                for layer in sorted({e.layer for e in edits if e.op == "terrain"}):
+                    writer.put_grid(apply_to_grid(twin.grid(layer), edits), made)
+                for grid in grids:
+                    writer.put_grid(grid, made)
+                if meshes is not None:
+                    writer.put_meshes(meshes)
+                counts = writer.finish(why, _who() if who is None else who)
+                disk.commit(connection)
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                    for path_made in made:
+                        path_made.unlink(missing_ok=True)
+                raise
+    return counts
+
+
+class _Writer:
+    """Applies edits inside one transaction, keeping the state before each in the history."""
+
+    def __init__(self, connection: sqlite3.Connection, twin: StoredTwin) -> None:
+        meta = read_meta(connection)
+        self.connection, self.twin = connection, twin
+        self.version = int(meta["version"]) + 1
+        self.ops: dict[tuple[str, str], str] = {}
+        self.grids = 0
+        connection.execute("INSERT OR REPLACE INTO cim_meta VALUES ('writer', '1')")
+
+    def apply(self, one: Edit) -> None:
+        kind_name = split_layer(one.layer)[0]
+        add_kind(self.connection, kind(kind_name), srs_id=self.twin.srs_id)
+        names = ", ".join(map(quoted, rows.row_columns(kind_name)))
+        found = self.connection.execute(
+            f"SELECT fid, {names} FROM {quoted(kind_name)} WHERE id = ?", (one.id,)
+        ).fetchall()
+        if found and found[0][3] != one.layer:
+            raise RequestError("edit.already_there", given=one.id, values={"layer": found[0][3]})
+        fields = rows.read_fields(self.connection, one.layer) or empty_table(one.layer).fields
+        before = rows.read_rows([row[1:] for row in found], one.layer, fields)
+        after = apply_to_table(before, [one])
+        self._remember(one, found[0] if found else None, kind_name)
+        fids = [row[0] for row in found]
+        for fid in fids:
+            self.connection.execute(f"DELETE FROM {quoted(kind_name)} WHERE fid = ?", (fid,))
+            tree = quoted("cim_rtree_" + kind_name)
+            self.connection.execute(f"DELETE FROM {tree} WHERE fid = ?", (fid,))
+        rows.write_fields(self.connection, one.layer, after.fields)
+        rows.write_rows(
+            self.connection,
+            after,
+            srs_id=self.twin.srs_id,
+            origin=self.twin.frame.origin,
+            version=self.version,
+            rows=fids if fids and len(after) else None,
+        )
+        self._count(one.layer, kind_name, len(after) - len(before), after.illustrative)
+        if one.op in ("remove", "move"):
+            self._retire(one.id)
+
+    def _remember(self, one: Edit, row: tuple[Any, ...] | None, kind_name: str) -> None:
+        op = {"add": "added", "remove": "removed"}.get(one.op, "changed")
+        before, geom = None, None
+        if row is not None:
+            names = rows.row_columns(kind_name)
+            record = dict(zip(names, row[1:], strict=True))
+            geom = record.pop("geom")
+            before = json.dumps(record, ensure_ascii=False)
+        self.connection.execute(
+            "INSERT INTO cim_history VALUES (?, ?, ?, ?, ?, ?)",
+            (self.version, one.layer, one.id, op, before, geom),
+        )
+        self.ops.setdefault((one.layer, one.id), op)
+        if op == "removed" and self.ops[one.layer, one.id] == "changed":
+            self.ops[one.layer, one.id] = op
+
+    def _count(self, layer: str, kind_name: str, change: int, illustrative: bool) -> None:
+        self.connection.execute(
+            "INSERT INTO cim_layer VALUES (?1, ?2, ?3, ?4) ON CONFLICT (layer) DO UPDATE SET "
+            "count = count + ?3, illustrative = max(illustrative, ?4)",
+            (layer, kind_name, change, illustrative),
+        )
+        if illustrative:
+            self.connection.execute("UPDATE cim_meta SET value = '1' WHERE key = 'illustrative'")
+
+    def _retire(self, object_id: str) -> None:
+        """End the instances of an object whose mesh no longer tells where it stands."""
+        self.connection.execute(
+            "UPDATE cim_instance SET until = ? WHERE object_id = ? AND until IS NULL",
+            (self.version, object_id),
+        )
+
+    def put_grid(self, grid: Grid, made: list[Path]) -> None:
+        made.append(self.twin.folder / "grids" / f"{grid.layer.replace('/', '__')}.v{self.version}.tif")
+        name = write_grid(grid, self.twin.folder / "grids", self.version)
+        disk.sync_folder(self.twin.folder / "grids")
+        self.connection.execute(
+            "UPDATE cim_grid SET until = ? WHERE layer = ? AND until IS NULL",
+            (self.version, grid.layer),
+        )
+        self.connection.execute(
+            "INSERT INTO cim_grid VALUES (?, ?, ?, ?, ?, ?, NULL)",
+            (grid.layer, name, grid.unit, grid.illustrative, grid.source, self.version),
+        )
+        self.grids += 1
+
+    def put_meshes(self, pool: MeshPool) -> None:
+        for object_id in {i.object_id for i in pool.instances}:
+            self._retire(object_id)
+        write_meshes(self.connection, pool, self.version)
+
+    def finish(self, why: str, who: str) -> Changeset:
+        ops = list(self.ops.values())
+        counts = Changeset(
+            self.version,
+            ops.count("added"),
+            ops.count("changed") + self.grids,
+            ops.count("removed"),
+        )
+        self.connection.execute(
+            "INSERT INTO cim_changeset VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                self.version,
+                datetime.now(UTC).isoformat(),
+                who,
+                why,
+                counts.added,
+                counts.changed,
+                counts.removed,
+            ),
+        )
+        self.connection.execute(
+            "UPDATE cim_meta SET value = ? WHERE key = 'version'", (str(self.version),)
+        )
+        watch(self.connection, {split_layer(layer)[0] for layer, _ in self.ops})
+        self.connection.execute("DELETE FROM cim_meta WHERE key = 'writer'")
+        return counts
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+@dataclass
+class Edits:
+    """Edits being collected for one changeset."""
+
+    twin: StoredTwin
+    collected: list[Edit] = field(default_factory=list)
+
+    def add(self, layer: str, id: str, values: Mapping[str, Any], *, geometry: Any) -> None:
+        """Add a feature."""
+        self.collected.append(Edit("add", layer, id, values, geometry))
+
+    def remove(self, id: str) -> None:
+        """Remove a feature."""
+        self.collected.append(Edit("remove", self.twin.find_ids([id])[id], id))
+
+    def change(self, id: str, values: Mapping[str, Any]) -> None:
+        """Change attributes of a feature; None clears one."""
+        self.collected.append(Edit("change", self.twin.find_ids([id])[id], id, values))
+
+    def move(self, id: str, *, dx_m: float, dy_m: float) -> None:
+        """Move a feature."""
+        shift = {"dx_m": dx_m, "dy_m": dy_m}
+        self.collected.append(Edit("move", self.twin.find_ids([id])[id], id, shift))
+
+    def terrain(self, polygon: Any, *, delta_m: float, layer: str = "terrain") -> None:
+        """Raise or lower the ground inside a polygon."""
+        self.collected.append(Edit("terrain", layer, "", {"delta_m": delta_m}, polygon))
+
+
+@contextmanager
+def edit(path: Path | str, *, why: str, who: str | None = None) -> Iterator[Edits]:
+    """Collect edits during the block and commit them at its end; none where it fails."""
+    edits = Edits(open_twin(path))
+    yield edits
+    commit(path, edits.collected, why=why, who=who)
+
+
+def update(path: Path | str, twin: Twin, *, why: str, who: str | None = None) -> Changeset:
+    """Bring layers made of newer files into a twin: only what differs is touched.
+
+    A stored feature is removed when its source delivered again without it; features
+    of other sources stay.
+
+    Parameters
+    ----------
+    path
+        The twin.
+    twin
+        The newer layers, in the same frame.
+    why, who
+        For the history.
+
+    Raises
+    ------
+    RequestError
+        The frames differ.
+    StoreError
+        As for `commit`.
+    """
+    stored = open_twin(path)
+    if (twin.frame.crs, twin.frame.height_datum) != (stored.frame.crs, stored.frame.height_datum):
+        raise RequestError(
+            "store.other_frame",
+            given=f"{twin.frame.crs} + {twin.frame.height_datum}",
+            values={"frame": f"{stored.frame.crs} + {stored.frame.height_datum}"},
+        )
+    edits: list[Edit] = []
+    known = stored.layers()
+    for layer, fresh in twin.tables.items():
+        old = stored.table(layer) if layer in known else empty_table(layer)
+        edits += _edits_between(old, fresh)
+    grids = [g for g in twin.rasters.values() if not _same_grid(stored, g)]
+    edited = {e.id for e in edits}
+    instances = tuple(i for i in twin.pool.instances if i.object_id in edited)
+    meshes = MeshPool(twin.pool.meshes, twin.pool.materials, instances) if instances else None
+    return commit(path, edits, why=why, who=who, meshes=meshes, grids=grids)
+
+
+def _edits_between(old: FeatureTable, fresh: FeatureTable) -> list[Edit]:
+    before, after = old.position(), fresh.position()
+    sources = set(fresh.texts("source"))
+    edits = [
+        Edit("remove", old.layer, str(id_))
+        for id_, source in zip(old.ids, old.texts("source"), strict=True)
+        if id_ not in after and source in sources
+    ]
+    for id_, i in after.items():
+        record = _values(fresh, i)
+        if id_ not in before:
+            edits.append(Edit("add", fresh.layer, id_, record, fresh.geometry[i]))
+            continue
+        names, moved = differing(old, before[id_], fresh, i)
+        if names or moved:
+            values = {name: record.get(name) for name in names}
+            shape = fresh.geometry[i] if moved else None
+            edits.append(Edit("change", fresh.layer, id_, values, shape))
+    return edits
+
+
+def _values(table: FeatureTable, i: int) -> dict[str, Any]:
+    record = table.row(i)
+    return {k: v for k, v in record.items() if k not in ("id", "kind", "layer")}
+
+
+def _same_grid(stored: StoredTwin, grid: Grid) -> bool:
+    if grid.layer not in stored.grids():
+        return False
+    old = stored.grid(grid.layer)
+    return old.frame == grid.frame and np.array_equal(old.values, grid.values, equal_nan=True)
+
+
+def save_scheme(path: Path | str, scheme: Scheme, *, who: str | None = None) -> None:
+    """Keep a scheme beside the base under its name; one of that name is replaced.
+
+    Raises
+    ------
+    RequestError
+        An edit does not fit the base.
+    StoreError
+        Another writer is at work, or the disk refuses.
+    """
+    target = Path(path)
+    twin = open_twin(target)
+    view = SchemedView(twin, scheme)
+    for layer in scheme.layers():  # an edit that does not fit fails now, not when it is read
+        if layer in twin.grids():
+            view.grid(layer)
+        else:
+            view.table(layer)
+    with one_writer(target), disk.guarded(target):
+        with closing(connect(twin.folder / "city.gpkg", write=True)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(
+                "INSERT OR REPLACE INTO cim_scheme VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    scheme.name,
+                    scheme.base_version,
+                    datetime.now(UTC).isoformat(),
+                    _who() if who is None else who,
+                    scheme.why,
+                    scheme.illustrative,
+                    json.dumps([_edit_record(e) for e in scheme.edits], ensure_ascii=False),
+                ),
+            )
+            disk.commit(connection)
+
+
+def schemes(path: Path | str) -> list[dict[str, Any]]:
+    """Return the schemes kept beside a twin."""
+    with open_twin(path).reading() as connection:
+        found = connection.execute(
+            "SELECT name, base_version, at, who, why, edits FROM cim_scheme ORDER BY rowid"
+        ).fetchall()
+    return [
+        {
+            "scheme": name,
+            "base_version": version,
+            "at": at,
+            "who": who,
+            "why": why,
+            "edits": len(json.loads(edits)),
+        }
+        for name, version, at, who, why, edits in found
+    ]
+
+
+def open_scheme(path: Path | str, name: str) -> SchemedView:
+    """Return the twin as it is now with a kept scheme laid over it.
+
+    Raises
+    ------
+    RequestError
+        No such scheme.
+    """
+    twin = open_twin(path)
+    with twin.reading() as connection:
+        row = connection.execute(
+            "SELECT base_version, why, illustrative, edits FROM cim_scheme WHERE name = ?", (name,)
+        ).fetchone()
+    if row is None:
+        known = ", ".join(s["scheme"] for s in schemes(path)) or "-"
+        raise RequestError("store.no_scheme", given=name, values={"known": known})
+    version, why, illustrative, text = row
+    edits = tuple(_edit_from(record) for record in json.loads(text))
+    return SchemedView(twin, Scheme(name, version, edits, why or "", bool(illustrative)))
+
+
+def merge_scheme(path: Path | str, name: str, *, why: str | None = None) -> Changeset:
+    """Commit a scheme's edits to the base."""
+    scheme = open_scheme(path, name).edits
+    return commit(path, scheme.edits, why=why or scheme.why or name)
+
+
+def _edit_record(one: Edit) -> dict[str, Any]:
+    import shapely
+
+    shape = None if one.geometry is None else shapely.to_wkb(one.geometry, hex=True)
+    values = {k: v.item() if isinstance(v, np.generic) else v for k, v in one.values.items()}
+    return {"op": one.op, "layer": one.layer, "id": one.id, "values": values, "geometry": shape}
+
+
+def _edit_from(record: Mapping[str, Any]) -> Edit:
+    import shapely
+
+    shape = record["geometry"]
+    return Edit(
+        op=record["op"],
+        layer=record["layer"],
+        id=record["id"],
+        values=record["values"],
+        geometry=None if shape is None else shapely.from_wkb(shape),
+    )

@@ -1,0 +1,211 @@
+"""How features become rows of a GeoPackage table, and rows features."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cim.model.kinds import Field, split_layer
+from cim.model.table import FeatureTable, as_column
+from cim.store.schema import columns_of, quoted
+
+__all__ = [
+    "read_fields",
+    "read_rows",
+    "row_columns",
+    "to_blobs",
+    "to_shapes",
+    "write_fields",
+    "write_rows",
+]
+
+_ENVELOPES = (0, 32, 48, 48, 64)
+_HEADER = struct.Struct("<2sBBi4d")
+
+
+def to_blobs(geometry: NDArray[Any], srs_id: int) -> list[bytes | None]:
+    """Return geometries as GeoPackage blobs (OGC 12-128, 2.1.3), None where there is none."""
+    import shapely
+
+    wkb = shapely.to_wkb(geometry, output_dimension=3, byte_order=1)
+    box = shapely.bounds(geometry)
+    blobs: list[bytes | None] = []
+    for one, (xmin, ymin, xmax, ymax) in zip(wkb, box, strict=True):
+        blobs.append(
+            None
+            if one is None
+            else _HEADER.pack(b"GP", 0, 0b00000011, srs_id, xmin, xmax, ymin, ymax) + one
+        )
+    return blobs
+
+
+def to_shapes(blobs: Sequence[bytes | None]) -> NDArray[Any]:
+    """Return GeoPackage blobs, ours or another program's, as shapely geometries."""
+    import shapely
+
+    bodies = [None if b is None else b[8 + _ENVELOPES[(b[3] >> 1) & 7] :] for b in blobs]
+    shapes = np.empty(len(bodies), dtype=object)
+    if bodies:
+        shapes[:] = shapely.from_wkb(np.array(bodies, dtype=object))
+    return shapes
+
+
+def row_columns(kind_name: str) -> list[str]:
+    """Return the columns of a kind's table in the order they are written and read."""
+    return [
+        "geom",
+        "id",
+        "layer",
+        *(f.name for f in columns_of(kind_name)),
+        "attributes",
+        "changed_in",
+    ]
+
+
+def write_rows(
+    connection: sqlite3.Connection,
+    table: FeatureTable,
+    *,
+    srs_id: int,
+    origin: tuple[float, float],
+    version: int,
+    rows: Sequence[int] | None = None,
+) -> None:
+    """Write features and their entries in the R*Tree.
+
+    Parameters
+    ----------
+    connection
+        Open in a transaction; the kind's table is there.
+    table
+        The features.
+    srs_id
+        EPSG code written into the geometry.
+    origin
+        Subtracted from coordinates in the index.
+    version
+        Written into ``changed_in``.
+    rows
+        Row numbers (fid) to use, for features that replace others; new ones where None.
+    """
+    kind_name = table.kind
+    if not len(table):
+        return
+    if rows is None:
+        last = connection.execute(
+            f"SELECT coalesce(max(fid), 0) FROM {quoted(kind_name)}"
+        ).fetchone()[0]
+        rows = range(last + 1, last + 1 + len(table))
+    names = row_columns(kind_name)
+    marks = ", ".join("?" * (len(names) + 1))
+    connection.executemany(
+        f"INSERT INTO {quoted(kind_name)} (fid, {', '.join(map(quoted, names))}) "
+        f"VALUES ({marks})",
+        _records(table, rows, srs_id, version),
+    )
+    connection.executemany(
+        f"INSERT INTO {quoted('cim_rtree_' + kind_name)} VALUES (?, ?, ?, ?, ?, ?, ?)",
+        _boxes(table, rows, origin),
+    )
+
+
+def _records(
+    table: FeatureTable, rows: Iterable[int], srs_id: int, version: int
+) -> Iterable[tuple[Any, ...]]:
+    declared = {f.name for f in columns_of(table.kind)}
+    own = [f for f in table.fields if f.name not in declared]
+    n = len(table)
+    columns: list[Sequence[Any]] = []
+    for field in columns_of(table.kind):
+        column = table.columns.get(field.name)
+        columns.append([None] * n if column is None else _plain(column, field))
+    others = [(f.name, _plain(table.columns[f.name], f)) for f in own]
+    for i, (fid, blob) in enumerate(zip(rows, to_blobs(table.geometry, srs_id), strict=True)):
+        kept = {name: values[i] for name, values in others if values[i] is not None}
+        text = json.dumps(kept, ensure_ascii=False) if kept else None
+        yield (fid, blob, str(table.ids[i]), table.layer, *(c[i] for c in columns), text, version)
+
+
+def _plain(column: NDArray[Any], field: Field) -> list[Any]:
+    if field.type in ("real", "integer"):
+        cast = int if field.type == "integer" else float
+        return [
+            None if v != v else cast(v) if v == int(v) or cast is float else v
+            for v in column.tolist()
+        ]
+    return list(column)
+
+
+def _boxes(
+    table: FeatureTable, rows: Iterable[int], origin: tuple[float, float]
+) -> Iterable[tuple[float, ...]]:
+    import shapely
+
+    box = shapely.bounds(table.geometry) - np.array([*origin, *origin])
+    low = table.numbers("base_m", default=0.0)
+    high = low + table.numbers("height_m", default=0.0)
+    for fid, (xmin, ymin, xmax, ymax), z0, z1 in zip(
+        rows, box.tolist(), low.tolist(), high.tolist(), strict=True
+    ):
+        if xmin == xmin:
+            yield (fid, xmin, xmax, ymin, ymax, min(z0, z1), max(z0, z1))
+
+
+def write_fields(connection: sqlite3.Connection, layer: str, fields: Sequence[Field]) -> None:
+    """Declare the attributes of a layer; those declared before stay as they are."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO cim_field VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (layer, i, f.name, f.type, f.unit, f.en, f.zh, f.source, f.date, f.accuracy_m, f.licence)
+            for i, f in enumerate(fields)
+        ],
+    )
+
+
+def read_fields(connection: sqlite3.Connection, layer: str) -> tuple[Field, ...]:
+    """Return the declared attributes of a layer."""
+    found = connection.execute(
+        "SELECT name, type, unit, en, zh, source, date, accuracy_m, licence FROM cim_field "
+        "WHERE layer = ? ORDER BY position, rowid",
+        (layer,),
+    )
+    return tuple(Field(*row) for row in found)
+
+
+def read_rows(
+    rows: Sequence[tuple[Any, ...]], layer: str, fields: Sequence[Field]
+) -> FeatureTable:
+    """Return rows in the order of `row_columns` as a table."""
+    names = row_columns(split_layer(layer)[0])
+    at = {name: i for i, name in enumerate(names)}
+    others = [json.loads(row[at["attributes"]] or "{}") for row in rows]
+    columns: dict[str, NDArray[Any]] = {}
+    for field in fields:
+        where = at.get(field.name)
+        columns[field.name] = _column(rows, where, others, field)
+    ids = np.empty(len(rows), dtype=object)
+    ids[:] = [row[at["id"]] for row in rows]
+    return FeatureTable(
+        layer=layer,
+        ids=ids,
+        geometry=to_shapes([row[0] for row in rows]),
+        columns=columns,
+        fields=tuple(fields),
+    )
+
+
+def _column(
+    rows: Sequence[tuple[Any, ...]],
+    where: int | None,
+    others: Sequence[Mapping[str, Any]],
+    field: Field,
+) -> NDArray[Any]:
+    if where is None:
+        return as_column([other.get(field.name) for other in others], field.type)
+    return as_column([row[where] for row in rows], field.type)

@@ -1,0 +1,450 @@
+"""The twin on disk as a view at one version: what is asked of it is read when it is asked.
+
+Every read opens the database, reads in one transaction and closes it. Where the
+twin has moved on since the view was opened, the history gives back the older state,
+so a long run sees one world from beginning to end.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cim.crs import Frame
+from cim.errors import RequestError, StoreError
+from cim.model.grid import Grid, GridFrame
+from cim.model.kinds import kinds, split_layer
+from cim.model.mesh import Instance, Material, Mesh, MeshPool
+from cim.model.table import FeatureTable, concat
+from cim.model.twin import Bounds, layer_names
+from cim.store import disk, rows
+from cim.store.schema import SCHEMA_VERSION, quoted
+
+__all__ = ["StoredTwin", "connect", "generation", "grid_file", "open_twin", "read_meta"]
+
+
+def generation(path: Path) -> Path:
+    """Return the folder of the current generation.
+
+    Raises
+    ------
+    StoreError
+        There is no twin, or its pointer cannot be trusted.
+    """
+    pointer = path / "current"
+    if not path.is_dir() or not pointer.is_file():
+        key = "store.unfinished" if (path / "lock").exists() else "store.no_twin"
+        raise StoreError(key, given=path)
+    name = pointer.read_text(encoding="utf-8", errors="replace").strip()
+    folder = path / name
+    if not (name.startswith("g") and name[1:].isdigit() and (folder / "city.gpkg").is_file()):
+        raise StoreError("store.bad_pointer", given=path, values={"pointer": name[:40]})
+    return folder
+
+
+def connect(database: Path, *, write: bool = False) -> sqlite3.Connection:
+    """Open a live database with the standard library's SQLite, the only one that may."""
+    uri = database.resolve().as_uri()
+    try:
+        if write:
+            connection = sqlite3.connect(uri + "?mode=rw", uri=True, timeout=30.0)
+            connection.execute("PRAGMA synchronous = FULL")
+        else:
+            connection = _reader(uri)
+        connection.isolation_level = None
+    except sqlite3.DatabaseError as error:
+        raise StoreError("store.damaged", given=database, values={"why": str(error)}) from error
+    return connection
+
+
+def _reader(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri + "?mode=ro", uri=True, timeout=30.0)
+    try:
+        connection.execute("SELECT 1 FROM cim_meta").fetchone()
+    except sqlite3.OperationalError:  # a folder that cannot be written has no shared memory file
+        connection.close()
+        connection = sqlite3.connect(uri + "?immutable=1", uri=True)
+        connection.execute("SELECT 1 FROM cim_meta").fetchone()
+    return connection
+
+
+def read_meta(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the twin's own facts: name, frame, version, schema."""
+    return dict(connection.execute("SELECT key, value FROM cim_meta").fetchall())
+
+
+def open_twin(path: Path | str, *, version: int | None = None) -> StoredTwin:
+    """Open a twin as it is now, or as it was known at an older version.
+
+    Parameters
+    ----------
+    path
+        The folder ``NAME.cim``.
+    version
+        An older version of the same generation.
+
+    Raises
+    ------
+    StoreError
+        No twin, a damaged or newer one, or no such version.
+    """
+    folder = Path(path)
+    current = generation(folder)
+    with closing(connect(current / "city.gpkg")) as connection, disk.guarded(folder):
+        meta = read_meta(connection)
+    schema = int(meta.get("schema", "0"))
+    if schema > SCHEMA_VERSION:
+        raise StoreError("store.newer", given=folder, values={"found": schema})
+    if schema < SCHEMA_VERSION:
+        raise StoreError("store.older", given=folder, values={"found": schema})
+    first, last = int(meta["first_version"]), int(meta["version"])
+    chosen = last if version is None else version
+    if not first <= chosen <= last:
+        raise StoreError(
+            "store.no_version", given=chosen, values={"first": first, "last": last}
+        )
+    return StoredTwin(
+        path=folder,
+        folder=current,
+        name=meta["name"],
+        frame=Frame(
+            crs=meta["crs"],
+            height_datum=meta["height_datum"],
+            origin=(float(meta["origin_x"]), float(meta["origin_y"])),
+        ),
+        zone=meta["zone"],
+        version=chosen,
+        illustrative=meta["illustrative"] == "1",
+    )
+
+
+@dataclass(frozen=True)
+class StoredTwin:
+    """A `TwinView` of a twin on disk at one version."""
+
+    path: Path
+    folder: Path
+    name: str
+    frame: Frame
+    zone: str
+    version: int
+    illustrative: bool
+    scheme: str | None = None
+
+    @property
+    def report_path(self) -> Path:
+        """Path of the report of the build."""
+        return self.folder / "report.json"
+
+    @property
+    def srs_id(self) -> int:
+        """EPSG code of the frame."""
+        return int(self.frame.crs.rpartition(":")[2])
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection in one read transaction."""
+        with closing(connect(self.folder / "city.gpkg")) as connection, disk.guarded(self.path):
+            connection.execute("BEGIN")
+            yield connection
+            connection.execute("COMMIT")
+
+    def layers(self) -> dict[str, int]:
+        """Return the feature layers and how many features each has."""
+        with self.reading() as connection:
+            counts = dict(connection.execute("SELECT layer, count FROM cim_layer ORDER BY rowid"))
+            moved = [
+                layer
+                for (layer,) in connection.execute(
+                    "SELECT DISTINCT layer FROM cim_history WHERE changeset > ?", (self.version,)
+                )
+            ]
+        for layer in moved:
+            if layer in counts or layer:
+                counts[layer] = len(self.table(layer))
+        return {layer: count for layer, count in counts.items() if count or layer not in moved}
+
+    def grids(self) -> list[str]:
+        """Return the names of the grids."""
+        with self.reading() as connection:
+            found = connection.execute(
+                "SELECT DISTINCT layer FROM cim_grid WHERE since <= ?", (self.version,)
+            ).fetchall()
+        return [layer for (layer,) in found]
+
+    def table(self, layer: str, *, bounds: Bounds | None = None) -> FeatureTable:
+        """Return a layer's features, those whose box touches `bounds` where given.
+
+        Raises
+        ------
+        RequestError
+            No such layer.
+        """
+        kind_name = split_layer(layer)[0]
+        with self.reading() as connection:
+            if not _has_layer(connection, layer):
+                raise RequestError(
+                    "twin.no_layer", given=layer, values={"known": layer_names(self)}
+                )
+            fields = rows.read_fields(connection, layer)
+            names = ", ".join(f"t.{quoted(n)}" for n in rows.row_columns(kind_name))
+            condition, values = self._where(connection, kind_name, layer, bounds)
+            found = connection.execute(
+                f"SELECT {names} FROM {quoted(kind_name)} AS t WHERE {condition} ORDER BY t.fid",
+                values,
+            ).fetchall()
+            table = rows.read_rows(found, layer, fields)
+            table = self._as_known(connection, table)
+        return table if bounds is None else table.take(_touching(table, bounds))
+
+    def _where(
+        self, connection: sqlite3.Connection, kind_name: str, layer: str, bounds: Bounds | None
+    ) -> tuple[str, list[Any]]:
+        """Return the SQL condition of a layer and a box; the R*Tree only ever finds too much."""
+        if bounds is None:
+            return "t.layer = ?", [layer]
+        x, y = self.frame.origin
+        xmin, ymin, xmax, ymax = bounds
+        tree = quoted("cim_rtree_" + kind_name)
+        near = (
+            f"t.fid IN (SELECT fid FROM {tree} WHERE maxx >= ? AND minx <= ? "
+            "AND maxy >= ? AND miny <= ?)"
+        )
+        foreign = connection.execute(
+            "SELECT 1 FROM cim_foreign WHERE kind = ? LIMIT 1", (kind_name,)
+        ).fetchone()
+        if foreign:  # rows another program moved are not where the index says
+            near = f"({near} OR t.fid IN (SELECT row FROM cim_foreign WHERE kind = '{kind_name}'))"
+        return f"t.layer = ? AND {near}", [layer, xmin - x, xmax - x, ymin - y, ymax - y]
+
+    def _as_known(self, connection: sqlite3.Connection, table: FeatureTable) -> FeatureTable:
+        """Return a table as it was at this view's version."""
+        later = connection.execute(
+            "SELECT id, op, before, geom FROM cim_history "
+            "WHERE layer = ? AND changeset > ? ORDER BY changeset, rowid",
+            (table.layer, self.version),
+        ).fetchall()
+        if not later:
+            return table
+        first: dict[str, tuple[str, str | None, bytes | None]] = {}
+        for id_, op, before, geom in later:
+            first.setdefault(id_, (op, before, geom))
+        kept = table.take(np.array([i not in first for i in table.ids], dtype=bool))
+        old = [(g, b) for op, b, g in first.values() if op != "added" and b is not None]
+        if not old:
+            return kept
+        restored = [_history_row(table.kind, before, geom) for geom, before in old]
+        return concat([kept, rows.read_rows(restored, table.layer, table.fields)])
+
+    def grid(self, layer: str, *, bounds: Bounds | None = None) -> Grid:
+        """Return a grid, or the part of it that touches `bounds`.
+
+        Raises
+        ------
+        RequestError
+            No such grid, or `bounds` outside it.
+        StoreError
+            Its file is gone or damaged.
+        """
+        with self.reading() as connection:
+            found = grid_file(connection, layer, self.version)
+        if found is None:
+            raise RequestError("twin.no_layer", given=layer, values={"known": layer_names(self)})
+        name, unit, illustrative, source = found
+        path = self.folder / "grids" / name
+        frame, values = _read_grid(path, bounds)
+        return Grid(
+            layer=layer,
+            frame=frame,
+            values=values,
+            unit=unit,
+            illustrative=bool(illustrative),
+            source=source or "",
+        )
+
+    def meshes(self) -> MeshPool:
+        """Return meshes, materials and instances."""
+        with self.reading() as connection:
+            placed = connection.execute(
+                "SELECT object_id, mesh_id, matrix, lod, cim_level FROM cim_instance "
+                "WHERE since <= ?1 AND (until IS NULL OR until > ?1)",
+                (self.version,),
+            ).fetchall()
+            used = {row[1] for row in placed}
+            stored = connection.execute("SELECT * FROM cim_mesh").fetchall()
+            materials = connection.execute(
+                "SELECT name, red, green, blue, alpha, image FROM cim_material ORDER BY number"
+            ).fetchall()
+        return MeshPool(
+            meshes={row[0]: _mesh(row) for row in stored if row[0] in used},
+            materials=tuple(Material(n, (r, g, b, a), image) for n, r, g, b, a, image in materials),
+            instances=tuple(
+                Instance(o, m, np.frombuffer(matrix).reshape(4, 4), lod, level)
+                for o, m, matrix, lod, level in placed
+            ),
+        )
+
+    def find_ids(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return the layer of each id.
+
+        Raises
+        ------
+        RequestError
+            An id is not there.
+        """
+        found: dict[str, str] = {}
+        with self.reading() as connection:
+            tables = _kind_tables(connection)
+            for one in ids:
+                for kind_name in sorted(tables, key=lambda k: not _fits(one, k)):
+                    row = connection.execute(
+                        f"SELECT layer FROM {quoted(kind_name)} WHERE id = ?", (one,)
+                    ).fetchone()
+                    if row:
+                        found[one] = row[0]
+                        break
+                else:
+                    raise RequestError("store.no_id", given=one, values={"twin": self.name})
+        return found
+
+    def one(self, id: str) -> FeatureTable:
+        """Return the feature with an id as a table of one row.
+
+        Raises
+        ------
+        RequestError
+            It is not there.
+        """
+        layer = self.find_ids([id])[id]
+        kind_name = split_layer(layer)[0]
+        with self.reading() as connection:
+            names = ", ".join(map(quoted, rows.row_columns(kind_name)))
+            found = connection.execute(
+                f"SELECT {names} FROM {quoted(kind_name)} WHERE id = ?", (id,)
+            ).fetchall()
+            table = rows.read_rows(found, layer, rows.read_fields(connection, layer))
+            return self._as_known(connection, table) if len(table) else table
+
+    def info(self) -> dict[str, Any]:
+        """Return what the twin holds as plain data; see `cim.store.describe.info`."""
+        from cim.store.describe import info
+
+        return info(self)
+
+    def about(self, id: str) -> dict[str, Any]:
+        """Return everything known of one object; see `cim.store.describe.about`."""
+        from cim.store.describe import about
+
+        return about(self, id)
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return the kept runs, oldest first."""
+        with self.reading() as connection:
+            found = connection.execute(
+                "SELECT id, question, at, version, scheme, titles, illustrative FROM cim_run "
+                "ORDER BY rowid"
+            ).fetchall()
+        return [
+            {
+                "run": run,
+                "question": question,
+                "at": at,
+                "twin_version": version,
+                "scheme": scheme,
+                "titles": json.loads(titles),
+                "illustrative": bool(illustrative),
+            }
+            for run, question, at, version, scheme, titles, illustrative in found
+        ]
+
+    def versions(self) -> list[dict[str, Any]]:
+        """Return the changesets, oldest first."""
+        with self.reading() as connection:
+            found = connection.execute(
+                "SELECT id, at, who, why, added, changed, removed FROM cim_changeset "
+                "WHERE id <= ? ORDER BY id",
+                (self.version,),
+            ).fetchall()
+        names = ("version", "at", "who", "why", "added", "changed", "removed")
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def grid_file(
+    connection: sqlite3.Connection, layer: str, version: int
+) -> tuple[str, str, int, str | None] | None:
+    """Return file, unit, illustrative and source of a grid at a version, or None."""
+    found: tuple[str, str, int, str | None] | None = connection.execute(
+        "SELECT file, unit, illustrative, source FROM cim_grid "
+        "WHERE layer = ?1 AND since <= ?2 AND (until IS NULL OR until > ?2)",
+        (layer, version),
+    ).fetchone()
+    return found
+
+
+def _has_layer(connection: sqlite3.Connection, layer: str) -> bool:
+    row = connection.execute("SELECT 1 FROM cim_layer WHERE layer = ?", (layer,)).fetchone()
+    return row is not None
+
+
+def _kind_tables(connection: sqlite3.Connection) -> list[str]:
+    found = connection.execute(
+        "SELECT table_name FROM gpkg_contents WHERE data_type = 'features'"
+    )
+    return [name for (name,) in found if name in kinds()]
+
+
+def _fits(id_: str, kind_name: str) -> bool:
+    return id_.startswith(kinds()[kind_name].prefix + "-")
+
+
+def _history_row(kind_name: str, before: str, geom: bytes | None) -> tuple[Any, ...]:
+    record = json.loads(before)
+    return tuple(
+        geom if name == "geom" else record.get(name) for name in rows.row_columns(kind_name)
+    )
+
+
+def _touching(table: FeatureTable, bounds: Bounds) -> Any:
+    import shapely
+
+    box = shapely.bounds(table.geometry)
+    xmin, ymin, xmax, ymax = bounds
+    with np.errstate(invalid="ignore"):
+        return (box[:, 0] <= xmax) & (box[:, 2] >= xmin) & (box[:, 1] <= ymax) & (box[:, 3] >= ymin)
+
+
+def _mesh(row: tuple[Any, ...]) -> Mesh:
+    _, vertices, triangles, surface, material, uv = row
+    return Mesh(
+        vertices=np.frombuffer(vertices, dtype=np.float32).reshape(-1, 3),
+        triangles=np.frombuffer(triangles, dtype=np.int32).reshape(-1, 3),
+        surface=np.frombuffer(surface, dtype=np.uint8),
+        material=np.frombuffer(material, dtype=np.int32),
+        uv=None if uv is None else np.frombuffer(uv, dtype=np.float32).reshape(-1, 2),
+    )
+
+
+def _read_grid(path: Path, bounds: Bounds | None) -> tuple[GridFrame, Any]:
+    import rasterio
+    from rasterio.windows import Window
+
+    try:
+        with rasterio.open(path, driver="GTiff") as file:
+            a = file.transform
+            whole = GridFrame(a.c, a.f, a.a, file.height, file.width)
+            if bounds is None:
+                return whole, file.read(1)
+            empty = Grid("grid", whole, np.broadcast_to(np.float32(0), whole.shape), "")
+            part = empty.window(bounds).frame
+            column = round((part.west - whole.west) / whole.cell_m)
+            row = round((whole.north - part.north) / whole.cell_m)
+            return part, file.read(1, window=Window(column, row, part.cols, part.rows))
+    except rasterio.errors.RasterioError as error:
+        raise StoreError("store.damaged", given=path, values={"why": str(error)}) from error

@@ -1,0 +1,93 @@
+"""How a twin of an older schema becomes one of today's: on a copy, put in place by one rename."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from cim.errors import StoreError
+from cim.store import disk
+from cim.store.create import tidy
+from cim.store.lock import one_writer
+from cim.store.schema import SCHEMA_VERSION, SIDE_TABLES, watch
+from cim.store.stored import StoredTwin, connect, generation, open_twin
+
+__all__ = ["upgrade"]
+
+
+def _to_2(connection: sqlite3.Connection) -> None:
+    """Schema 1 had neither observations nor a watch for other programs' edits."""
+    for name in ("cim_observation", "cim_foreign"):
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({SIDE_TABLES[name]})")
+        connection.execute(
+            "INSERT OR IGNORE INTO gpkg_contents (table_name, data_type, identifier) "
+            "VALUES (?, 'attributes', ?)",
+            (name, name),
+        )
+    present = connection.execute("SELECT DISTINCT kind FROM cim_layer").fetchall()
+    watch(connection, sorted(kind for (kind,) in present))
+
+
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _to_2}
+
+
+def upgrade(path: Path | str) -> StoredTwin:
+    """Bring a twin to today's schema; the old generation stays until the new one is whole.
+
+    Raises
+    ------
+    StoreError
+        No twin, an unknown schema, another writer at work, or the disk refuses.
+    """
+    target = Path(path)
+    old = generation(target)
+    with one_writer(target), disk.guarded(target):
+        new = target / f"g{int(old.name[1:]) + 1:04d}"
+        if new.exists():
+            disk.remove_folder(new)
+        try:
+            _copy(old, new)
+            _migrate(new / "city.gpkg", target)
+            disk.sync_file(new / "city.gpkg")
+            disk.sync_folder(new)
+            disk.write_text(target / "current", new.name + "\n")
+        except BaseException:
+            if generation(target) != new:
+                disk.remove_folder(new)
+            raise
+        tidy(target)
+    return open_twin(target)
+
+
+def _copy(old: Path, new: Path) -> None:
+    disk.make_folder(new)
+    disk.step("copy")
+    shutil.copytree(old / "grids", new / "grids")
+    if (old / "report.json").exists():
+        shutil.copy2(old / "report.json", new / "report.json")
+    with closing(connect(old / "city.gpkg")) as source:
+        with closing(sqlite3.connect(new / "city.gpkg")) as copy:
+            source.backup(copy)
+    for file in sorted((new / "grids").iterdir()):
+        disk.sync_file(file)
+    disk.sync_folder(new / "grids")
+
+
+def _migrate(database: Path, target: Path) -> None:
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        found = connection.execute("SELECT value FROM cim_meta WHERE key = 'schema'").fetchone()
+        schema = int(found[0]) if found else 0
+        if schema > SCHEMA_VERSION or (schema < SCHEMA_VERSION and schema not in _STEPS):
+            raise StoreError("store.unknown_schema", given=target, values={"found": schema})
+        connection.execute("BEGIN IMMEDIATE")
+        for number in range(schema, SCHEMA_VERSION):
+            disk.step(f"migrate {number}")
+            _STEPS[number](connection)
+        connection.execute(
+            "UPDATE cim_meta SET value = ? WHERE key = 'schema'", (str(SCHEMA_VERSION),)
+        )
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode = WAL")
