@@ -47,8 +47,8 @@ class Budget:
     """
 
     stall_s: float = 10.0
-    product_s: float = 3.0
-    total_s: float = 600.0
+    product_s: float = 8.0
+    total_s: float = 300.0
     memory_mb: int = 16_000
 
 

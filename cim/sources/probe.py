@@ -7,8 +7,6 @@ build before another one has been worked on.
 from __future__ import annotations
 
 import re
-import tarfile
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,12 +14,222 @@ import numpy as np
 
 from cim.crs import Box
 from cim.errors import SourceError
-from cim.model.kinds import Kind, kind, kinds
+from cim.model.kinds import kind, kinds
 from cim.sources.archive import unpack
-from cim.sources.opening import Format, check_file, parts_hint
+from cim.sources.opening import Format, check_file
 from cim.sources.place import Place, check_numbers, middle_box, place_of
 from cim.sources.raster import RasterHead, look_at_raster
+from cim.sources.readers import outer_readers
 from cim.sources.report import Report
 from cim.sources.rows import Rows, parts_of, read_rows
 from cim.sources.shapes import Checked, check_before
 from cim.sources.spec import LayerSpec
+
+__all__ = ["Probe", "expand", "guess_kind", "probe"]
+
+_WORDS = {
+    "building_part": ("building_part", "buildingpart"),
+    "building": ("building", "buildings", "bldg", "house", "houses", "footprint", "footprints",
+                 "建筑", "房屋", "楼"),
+    "road": ("road", "roads", "street", "streets", "highway", "道路", "路网", "街"),
+    "tree": ("tree", "trees", "树木", "行道树", "古树"),
+    "green": ("green", "greens", "park", "parks", "绿地", "公园"),
+    "water": ("water", "waters", "river", "rivers", "lake", "lakes", "水系", "河流", "湖"),
+    "pipe_node": ("pipe_node", "pipe_nodes", "manhole", "manholes", "管点", "检查井"),
+    "pipe": ("pipe", "pipes", "sewer", "sewers", "drain", "drains", "管线", "管网"),
+    "wall": ("wall", "walls", "fence", "fences", "院墙", "围墙"),
+    "parcel": ("parcel", "parcels", "lot", "lots", "地块", "宗地"),
+    "land_use": ("landuse", "land_use", "用地"),
+    "address": ("address", "addresses", "门牌", "地址"),
+    "sensor": ("sensor", "sensors", "传感器", "感知"),
+    "admin_unit": ("admin", "district", "districts", "boundary", "行政区"),
+    "transit_stop": ("stop", "stops", "station", "stations", "站点"),
+    "catchment": ("catchment", "catchments", "排水分区"),
+    "surface": ("dsm", "surface"),
+    "land_cover": ("landcover", "land_cover", "lulc", "地表覆盖"),
+    "terrain": ("dem", "dtm", "terrain", "ground", "地形", "高程"),
+}  # fmt: skip
+_BY_DIMENSION = {0: "generic", 1: "road", 2: "building"}
+_DIMENSION_OF = {"point": 0, "line": 1, "polygon": 2}
+
+
+@dataclass
+class Probe:
+    """What the first look found.
+
+    Attributes
+    ----------
+    spec, layer
+        The layer's specification, its kind settled, and its name in the twin.
+    format
+        None for a file that a reader of the packages above reads.
+    place, bounds
+        System, and the box of the middle of the data in it; None for such a file.
+    rows, checked, head
+        What was read on the way: rows of a vector file, the head of a raster.
+    """
+
+    spec: LayerSpec
+    layer: str
+    format: Format | None = None
+    place: Place | None = None
+    bounds: Box | None = None
+    rows: Rows | None = None
+    checked: Checked | None = None
+    head: RasterHead | None = None
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Return what orders files whatever order they are given in.
+
+        Grids and streets come first: later layers are checked against them.
+        """
+        first = {"terrain": "0", "road": "1", "building": "2"}
+        kind_name = self.layer.partition("/")[0]
+        rank = "9" if self.format is None else first.get(kind_name, "5")
+        return (rank, self.layer, self.spec.source_key, self.spec.file.name, self.spec.part)
+
+
+def expand(specs: tuple[LayerSpec, ...], into: Path) -> list[LayerSpec]:
+    """Return the layers with those of archives unpacked into the folder `into`.
+
+    Raises
+    ------
+    SourceError
+        An archive that is not safe to unpack.
+    """
+    out: list[LayerSpec] = []
+    for number, spec in enumerate(specs):
+        if _outer(spec) or check_file(spec.file).carrier != "archive":
+            out.append(spec)
+            continue
+        folder = into / str(number)
+        folder.mkdir()
+        inner = unpack(spec.file, folder)
+        wanted = [file for file in inner if file.name == spec.options.get("member")] or inner
+        for file in wanted:
+            found = check_file(file)
+            parts = [spec.part] if spec.part else [p for p, t in parts_of(file, found) if t is not None]
+            out += [replace(spec, file=file, part=part) for part in parts]
+    return out
+
+
+def _outer(spec: LayerSpec) -> bool:
+    return spec.file.suffix.lower().removeprefix(".") in outer_readers()
+
+
+def probe(spec: LayerSpec, *, report: Report) -> Probe:
+    """Look at one file.
+
+    Raises
+    ------
+    SourceError
+        The file cannot be trusted.
+    FrameError
+        Nobody says what it is in, or the numbers contradict it.
+    """
+    if _outer(spec):
+        if not spec.file.is_file():
+            raise SourceError("source.missing", given=str(spec.file))
+        return Probe(spec, spec.name or spec.kind or spec.file.suffix[1:])
+    found = check_file(spec.file)
+    return _probe_raster(spec, found, report) if found.carrier == "raster" else _probe_vector(
+        spec, found, report
+    )
+
+
+def _probe_raster(spec: LayerSpec, found: Format, report: Report) -> Probe:
+    head = look_at_raster(spec, found)
+    settled = _settle_kind(spec, "grid", report)
+    layer = _layer(settled)
+    place = place_of(settled, head.crs, head.crs is not None, report=report, layer=layer)
+    if not np.isfinite(head.bounds).all():
+        raise SourceError("source.raster_no_place", given=spec.file.name)
+    check_numbers(head.bounds, place, spec.file.name)
+    return Probe(settled, layer, found, place, head.bounds, head=head)
+
+
+def _probe_vector(spec: LayerSpec, found: Format, report: Report) -> Probe:
+    import shapely
+
+    if found.driver == "GPKG" and not spec.part:
+        parts = [name for name, type_ in parts_of(spec.file, found) if type_ is not None]
+        if len(parts) > 1:
+            values = {"known": ", ".join(parts)}
+            raise SourceError("source.which_part", given=spec.file.name, values=values)
+    early = Report()
+    rows = read_rows(spec, found, early, "")
+    if len(rows.wkb) == 0:
+        raise SourceError("source.no_features", given=spec.file.name)
+    settled = _settle_kind(spec, _dimension(rows), report)
+    layer = _layer(settled)
+    for entry in early.entries:
+        report.note(entry.reason, file=entry.file, layer=layer, values=entry.values)
+    place = place_of(settled, rows.crs, rows.stated, report=report, layer=layer)
+    carrier = kind(str(settled.kind)).carrier
+    if carrier == "grid":
+        values = {"kind": settled.kind}
+        raise SourceError("source.not_a_grid", given=spec.file.name, values=values)
+    checked = check_before(rows.wkb, carrier=carrier, geographic=place.geographic)
+    boxes = shapely.bounds(checked.shapes[checked.good])
+    bounds = None
+    if len(boxes):
+        bounds = middle_box(boxes)
+        check_numbers(bounds, place, spec.file.name)
+    return Probe(settled, layer, found, place, bounds, rows=rows, checked=checked)
+
+
+def _layer(spec: LayerSpec) -> str:
+    return f"{spec.kind}/{spec.name}" if spec.name else str(spec.kind)
+
+
+def _dimension(rows: Rows) -> str:
+    """Return the carrier that most geometries of the first thousand have."""
+    import shapely
+
+    some = [item for item in rows.wkb[:1000] if item is not None]
+    if not some:
+        return "any"
+    found = shapely.get_dimensions(shapely.from_wkb(some, on_invalid="ignore"))
+    counts = [int((found == d).sum()) for d in (0, 1, 2)]
+    return ("point", "line", "polygon")[int(np.argmax(counts))] if max(counts) else "any"
+
+
+def _settle_kind(spec: LayerSpec, carrier: str, report: Report) -> LayerSpec:
+    """Return `spec` with its kind, guessed and said aloud where it has none."""
+    if spec.kind is not None:
+        if carrier == "grid" and kind(spec.kind).carrier != "grid":
+            values = {"file": spec.file.name, "carrier": kind(spec.kind).carrier}
+            raise SourceError("source.not_features", given=spec.kind, values=values)
+        return spec
+    name, key = guess_kind((spec.part, spec.file.stem), carrier)
+    report.note(key, file=spec.file.name, layer=name, values={"kind": name})
+    return replace(spec, kind=name)
+
+
+def guess_kind(names: tuple[str, ...], carrier: str) -> tuple[str, str]:
+    """Return the likely kind of a file and the message that says why.
+
+    Parameters
+    ----------
+    names
+        Names to look at, the most telling first.
+    carrier
+        ``point``, ``line``, ``polygon``, ``grid`` or ``any``: a kind with another
+        carrier is not meant.
+
+    Examples
+    --------
+    >>> guess_kind(("roads_2024",), "line")
+    ('road', 'source.kind_by_name')
+    """
+    for name in names:
+        words = set(re.split(r"[^a-z]+", name.lower())) | {name.lower()}
+        for candidate, known in _WORDS.items():
+            chinese = any(word in name for word in known if not word.isascii())
+            hit = chinese or bool(words & {candidate, *known}) or candidate == name.lower()
+            if hit and kinds()[candidate].carrier in (carrier, "any"):
+                return candidate, "source.kind_by_name"
+    if carrier == "grid":
+        return "terrain", "source.kind_by_geometry"
+    return _BY_DIMENSION.get(_DIMENSION_OF.get(carrier, 0), "generic"), "source.kind_by_geometry"

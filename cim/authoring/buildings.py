@@ -1,0 +1,213 @@
+"""Buildings: named ones from their table, others drawn from the fabric of their plot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cim.authoring.dice import choose, roll, spread
+from cim.authoring.frame import CRS, LONLAT, StreetFrame
+from cim.authoring.layers import Feature
+from cim.authoring.plots import Plot
+from cim.authoring.shapes import place, plan
+from cim.authoring.tables import Row
+from cim.crs import transform
+from cim.errors import SourceError
+
+__all__ = ["Building", "building_features", "check_clear", "named_buildings", "street_buildings"]
+
+_PLINTH_M = 0.45  # ground floor above the court: three steps
+_SIDE_M = 3.0  # between a house and the sides of its plot
+_BACK_M = 4.0
+_RESIDENT_M2 = {"residential": 36.0}
+_JOB_M2 = {
+    "residential": 900.0, "hotel": 60.0, "office": 22.0, "commerce": 35.0, "restaurant": 30.0,
+    "museum": 90.0, "education": 70.0, "sport": 150.0, "club": 80.0,
+}  # fmt: skip
+"""Floor area per resident and per job, m²: invented, of the usual order."""
+_STYLES = ["英式"] * 89 + ["意式"] * 41 + ["法式"] * 6 + ["德式"] * 4 + ["西班牙式"] * 3
+"""Shares of styles among the best houses, as one public text counts them."""
+
+
+@dataclass(frozen=True)
+class Building:
+    """A house: its footprint (projected metres), the plot it stands on, its attributes."""
+
+    source_id: str
+    footprint: Any
+    road: str
+    at_m: float
+    even: bool
+    number: str | None
+    properties: Mapping[str, Any]
+
+
+def named_buildings(
+    rows: Sequence[Row], plots: Sequence[Plot], villa: Mapping[str, Any], frame: StreetFrame
+) -> list[Building]:
+    """Return the buildings of ``landmarks.csv``; the villa's plan comes from ``villa.toml``."""
+    by_plot = {plot.source_id: plot for plot in plots}
+    made = []
+    for row in rows:
+        name = row.text("source_id")
+        plot = by_plot[row.text("plot") or name]
+        is_villa = name == villa["source_id"]
+        footprint = _villa_plan(villa) if is_villa else _named_plan(row, frame)
+        properties = _named_properties(row, float(footprint.area))
+        if is_villa:
+            properties["floor_level_m"] = float(villa["ground_floor_m"])
+        made.append(
+            Building(
+                name,
+                footprint,
+                row.text("road"),
+                plot.at_m,
+                plot.even,
+                row.text_or_none("number"),
+                properties,
+            )
+        )
+    return made
+
+
+def street_buildings(plots: Sequence[Plot]) -> list[Building]:
+    """Return one building for every plot, drawn from the row of its fabric."""
+    made = []
+    for plot in plots:
+        fabric, name = plot.fabric, plot.source_id
+        shape = choose(name + "/shape", fabric.words("shapes"))
+        length_m, width_m = _size(plot)
+        setback = min(fabric.real("setback_m"), plot.depth_m - width_m - 1.5)
+        y = -plot.depth_m / 2 + setback + width_m / 2
+        figure = plan(shape, length_m, width_m)
+        if roll(name + "/mirror", 2):
+            figure = _mirrored(figure)
+        east, north = plot.along
+        centre = np.array([plot.centre[0] - y * north, plot.centre[1] + y * east])
+        footprint = place(figure, centre, plot.along)
+        made.append(
+            Building(
+                name, footprint, plot.road, plot.at_m, plot.even, None,
+                _drawn_properties(plot, float(footprint.area)),
+            )
+        )  # fmt: skip
+    return made
+
+
+def check_clear(buildings: Sequence[Building], streets: Any) -> None:
+    """Raise `SourceError` when two footprints overlap or one stands in a street."""
+    import shapely
+
+    shapes = [one.footprint for one in buildings]
+    tree = shapely.STRtree(shapes)
+    for first, second in tree.query(shapes, predicate="intersects").T:
+        if first < second:
+            raise SourceError(
+                "authoring.overlap",
+                given=buildings[first].source_id,
+                values={"other": buildings[second].source_id},
+            )
+    for one in buildings:
+        if one.footprint.intersects(streets):
+            raise SourceError(
+                "authoring.overlap", given=one.source_id, values={"other": "a street"}
+            )
+
+
+def building_features(
+    buildings: Sequence[Building], ground_m: Sequence[float], addresses: Mapping[str, str]
+) -> list[Feature]:
+    """Return buildings as features with their ground level and the id of their address."""
+    features = []
+    for one, level in zip(buildings, ground_m, strict=True):
+        base = round(level, 3)
+        floor = one.properties.get("floor_level_m") or round(base + _PLINTH_M, 3)
+        levels = {"base_m": base, "floor_level_m": floor, "address_id": addresses[one.source_id]}
+        features.append(Feature(one.source_id, one.footprint, {**one.properties, **levels}))
+    return features
+
+
+def _villa_plan(villa: Mapping[str, Any]) -> Any:
+    centre = transform([[villa["lon"], villa["lat"]]], source=LONLAT, target=CRS)[0]
+    turn = math.radians(villa["bearing_deg"])
+    figure = plan("rect", villa["length_m"], villa["width_m"])
+    return place(figure, centre, (math.sin(turn), math.cos(turn)))
+
+
+def _named_plan(row: Row, frame: StreetFrame) -> Any:
+    turn = math.radians(frame.bearing_deg + row.real("turn_deg"))
+    centre = frame.to_xy([[row.real("u_m"), row.real("v_m")]])[0]
+    figure = plan(row.text("shape"), row.real("length_m"), row.real("width_m"), where=row.where)
+    return place(figure, centre, (math.sin(turn), math.cos(turn)))
+
+
+def _named_properties(row: Row, area_m2: float) -> dict[str, Any]:
+    storeys = row.whole("storeys")
+    floor_area = row.real_or_none("floor_area_m2") or round(area_m2 * storeys, 1)
+    return {
+        "name": row.text("name"),
+        "height_m": row.real("height_m"),
+        "ridge_m": row.real_or_none("ridge_m"),
+        "storeys_above": storeys,
+        "storeys_below": row.whole("storeys_below"),
+        "year": row.whole_or_none("year"),
+        "use": row.text("use"),
+        "style": row.text_or_none("style"),
+        "protection": row.text_or_none("protection"),
+        "roof_type": row.text_or_none("roof"),
+        "floor_area_m2": floor_area,
+        **_people(row.text("use"), floor_area),
+        "source": row.text("source"),
+    }
+
+
+def _drawn_properties(plot: Plot, area_m2: float) -> dict[str, Any]:
+    fabric, name = plot.fabric, plot.source_id
+    storeys = int(choose(name + "/storeys", fabric.words("storeys")))
+    storey_m = spread(name + "/storey", fabric.real("storey_min_m"), fabric.real("storey_max_m"))
+    height = round(storeys * storey_m + _PLINTH_M, 2)
+    roof = choose(name + "/roof", fabric.words("roofs"))
+    floor_area = round(area_m2 * storeys, 1)
+    years = fabric.whole("year_to") - fabric.whole("year_from") + 1
+    is_old = fabric.whole("year_to") < 1949
+    return {
+        "height_m": height,
+        "ridge_m": None if roof == "flat" else round(height + 2.4 + roll(name + "/rise", 13) / 10, 2),
+        "storeys_above": storeys,
+        "storeys_below": int(is_old and roll(name + "/cellar", 2)),
+        "year": fabric.whole("year_from") + roll(name + "/year", years),
+        "use": fabric.text("use"),
+        "style": choose(name + "/style", _STYLES) if is_old else "现代",
+        "protection": "一般" if is_old and roll(name + "/listed", 4) == 0 else None,
+        "roof_type": roof,
+        "floor_area_m2": floor_area,
+        **_people(fabric.text("use"), floor_area),
+    }  # fmt: skip
+
+
+def _people(use: str, floor_area_m2: float) -> dict[str, int]:
+    per_resident = _RESIDENT_M2.get(use)
+    residents = round(floor_area_m2 / per_resident) if per_resident else 0
+    return {"population": residents, "jobs": max(1, round(floor_area_m2 / _JOB_M2[use]))}
+
+
+def _size(plot: Plot) -> tuple[float, float]:
+    fabric, name = plot.fabric, plot.source_id
+    most = (
+        plot.length_m - 2 * _SIDE_M,
+        plot.depth_m - min(fabric.real("setback_m"), plot.depth_m / 4) - _BACK_M,
+    )
+    cover = spread(name + "/cover", fabric.real("cover_min"), fabric.real("cover_max"), step=0.01)
+    length = min(most[0], fabric.real("longest_m") - roll(name + "/long", 30) / 10)
+    width = cover * plot.length_m * plot.depth_m / length
+    return round(length, 1), round(min(max(width, 8.0), most[1], fabric.real("deepest_m")), 1)
+
+
+def _mirrored(figure: Any) -> Any:
+    import shapely
+
+    return shapely.transform(figure, lambda points: points * np.array([-1.0, 1.0])).reverse()

@@ -1,0 +1,237 @@
+"""Plots: named ones from their table, others laid side by side along the streets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cim.authoring.dice import roll, spread
+from cim.authoring.frame import StreetFrame
+from cim.authoring.layers import Feature
+from cim.authoring.shapes import place
+from cim.authoring.streets import Network, Road
+from cim.authoring.tables import Row
+from cim.errors import SourceError
+
+__all__ = ["Plot", "corridors", "named_plots", "parcel_features", "street_plots", "wall_features"]
+
+_CLEAR_M = 0.05  # between a wall and the street's edge, so that rounding cannot make them touch
+_SHIFTS = (0.0, 1.0, 2.5, 4.0)  # steps back from the street where it bends
+_GATE_M = 3.6
+_WALL_INSET_M = 0.15
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot: its polygon, the street it fronts, its own axes and its row of facts.
+
+    Attributes
+    ----------
+    at_m
+        How far along the street its front lies.
+    even
+        True on the side of even numbers: the right-hand side when numbers rise.
+    along
+        Unit vector of the front, the house's x; y points away from the street.
+    centre, length_m, depth_m
+        Middle of the plot and its size along and across the front.
+    fabric
+        The row of ``fabrics.csv`` or ``landmarks.csv`` that says what stands on it.
+    """
+
+    source_id: str
+    polygon: Any
+    road: str
+    at_m: float
+    even: bool
+    along: tuple[float, float]
+    centre: tuple[float, float]
+    length_m: float
+    depth_m: float
+    fabric: Row
+
+
+def corridors(network: Network) -> Any:
+    """Return the ground of all streets between their walls, one polygon."""
+    import shapely
+
+    return shapely.unary_union(
+        [r.line.buffer(r.width_m / 2.0, cap_style="flat") for r in network.roads.values()]
+    )
+
+
+def named_plots(rows: Sequence[Row], network: Network, frame: StreetFrame) -> list[Plot]:
+    """Return the plots of ``landmarks.csv``: rectangles whose place is in the table."""
+    plots = []
+    for row in rows:
+        if not row.text("plot_u_m"):
+            continue
+        turn = math.radians(frame.bearing_deg + row.real("plot_turn_deg"))
+        along = (math.sin(turn), math.cos(turn))
+        size = (row.real("plot_length_m"), row.real("plot_width_m"))
+        middle = frame.to_xy([[row.real("plot_u_m"), row.real("plot_v_m")]])[0]
+        road = network.roads[row.text("road")]
+        at_m, even = _front(road, (float(middle[0]), float(middle[1])))
+        plots.append(
+            Plot(
+                row.text("source_id"),
+                place(_box(*size), middle, along),
+                road.name,
+                at_m,
+                even,
+                along,
+                (float(middle[0]), float(middle[1])),
+                *size,
+                row,
+            )
+        )
+    return plots
+
+
+def street_plots(
+    rows: Sequence[Row], fabrics: Sequence[Row], network: Network, taken: Sequence[Any]
+) -> list[Plot]:
+    """Return plots laid along the stretches of ``frontages.csv``, clear of all that is taken.
+
+    Parameters
+    ----------
+    rows
+        Stretches: road, side, from and to which crossing, fabric, depth.
+    fabrics
+        What the fabrics are: frontage, share of plots built on.
+    taken
+        Polygons no plot may touch: streets, parks, named plots.
+    """
+    import shapely
+
+    kinds = {row.text("fabric"): row for row in fabrics}
+    blocked = list(taken)
+    plots: list[Plot] = []
+    for row in rows:
+        road, fabric = network.roads[row.text("road")], kinds[row.text("fabric")]
+        even = row.text("side") == "even"
+        ends = [_end(network, road, row.text(name)) for name in ("from_road", "to_road")]
+        at_m, stop_m = min(ends), max(ends)
+        count = 0
+        while at_m < stop_m:
+            name = f"{row.text('block')}-{count:02d}"
+            front = spread(
+                name + "/front", fabric.real("frontage_min_m"), fabric.real("frontage_max_m")
+            )
+            plot = _fit(name, road, at_m, front, even, row, fabric, blocked)
+            if plot is None:
+                at_m += 2.0
+                continue
+            count += 1
+            at_m += front + 0.3
+            if roll(name + "/built", 100) < row.whole("built_percent"):
+                plots.append(plot)
+                blocked.append(plot.polygon)
+                shapely.prepare(plot.polygon)
+    return plots
+
+
+def parcel_features(plots: Sequence[Plot]) -> list[Feature]:
+    """Return the plots as parcels (地块); no public height cap was found, so none is given."""
+    return [
+        Feature(
+            f"parcel-{plot.source_id}",
+            plot.polygon,
+            {
+                "use": plot.fabric.text("use"),
+                "floor_area_ratio": _ratio(plot),
+                "green_ratio": 0.35 if plot.fabric.text("use") == "residential" else 0.3,
+                "height_cap_source": "未见公开的限高数值",
+            },
+        )
+        for plot in plots
+    ]
+
+
+def wall_features(plots: Sequence[Plot], *, most: int) -> list[Feature]:
+    """Return courtyard walls (院墙) of the first `most` walled plots, open at a gate."""
+    walled = [p for p in plots if p.fabric.real_or_none("wall_m")][:most]
+    return [
+        Feature(f"wall-{p.source_id}", _wall(p), {"height_m": p.fabric.real("wall_m")})
+        for p in walled
+    ]
+
+
+def _wall(plot: Plot) -> Any:
+    import shapely
+
+    x, y = plot.length_m / 2 - _WALL_INSET_M, plot.depth_m / 2 - _WALL_INSET_M
+    gate = round(-x + 3.0 + roll(plot.source_id + "/gate", 30) * (2 * x - 6.0 - _GATE_M) / 30, 2)
+    path = [(gate + _GATE_M, -y), (x, -y), (x, y), (-x, y), (-x, -y), (gate, -y)]
+    return place(shapely.LineString(path), np.asarray(plot.centre), plot.along)
+
+
+def _ratio(plot: Plot) -> float | None:
+    return plot.fabric.real_or_none("far_cap") if "far_cap" in plot.fabric.values else None
+
+
+def _end(network: Network, road: Road, other: str) -> float:
+    if other in ("起", "终"):
+        return 0.0 if other == "起" else float(road.line.length)
+    return network.along(road.name, other)
+
+
+def _fit(
+    name: str,
+    road: Road,
+    at_m: float,
+    front_m: float,
+    even: bool,
+    row: Row,
+    fabric: Row,
+    blocked: Sequence[Any],
+) -> Plot | None:
+    """Return a plot whose front begins at `at_m`, or None where there is no room."""
+    import shapely
+
+    depth_m = row.real("depth_m")
+    start, end = (road.line.interpolate(at_m + step) for step in (0.0, front_m))
+    run = math.hypot(end.x - start.x, end.y - start.y)
+    if run < 0.98 * front_m:
+        return None
+    east, north = (end.x - start.x) / run, (end.y - start.y) / run
+    # y points away from the street; odd numbers lie left of the course, even ones right
+    along = (east, north) if not even else (-east, -north)
+    away = (-along[1], along[0])
+    for shift in _SHIFTS:
+        reach = road.width_m / 2.0 + _CLEAR_M + shift + depth_m / 2.0
+        centre = np.array(
+            [(start.x + end.x) / 2 + away[0] * reach, (start.y + end.y) / 2 + away[1] * reach]
+        )
+        polygon = place(_box(front_m, depth_m), centre, along)
+        if not any(shapely.intersects(polygon, other) for other in blocked):
+            middle = (float(centre[0]), float(centre[1]))
+            at = at_m + front_m / 2
+            return Plot(name, polygon, road.name, at, even, along, middle, front_m, depth_m, fabric)
+    return None
+
+
+def _box(length_m: float, depth_m: float) -> Any:
+    import shapely
+
+    return shapely.box(-length_m / 2, -depth_m / 2, length_m / 2, depth_m / 2)
+
+
+def _front(road: Road, place_xy: tuple[float, float]) -> tuple[float, bool]:
+    """Return how far along a road a place lies, and whether on the side of even numbers."""
+    import shapely
+
+    at_m = float(road.line.project(shapely.Point(place_xy)))
+    before, after = (road.line.interpolate(max(at_m + step, 0.0)) for step in (-1.0, 1.0))
+    turn = (after.x - before.x) * (place_xy[1] - before.y) - (after.y - before.y) * (
+        place_xy[0] - before.x
+    )
+    if turn == 0.0:
+        raise SourceError(
+            "authoring.overlap", given=str(place_xy), values={"other": road.name}
+        )
+    return at_m, turn < 0.0

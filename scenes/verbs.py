@@ -1,0 +1,64 @@
+"""The verb of this package: cim render."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cim import messages
+from cim.cli._app import answer
+from cim.errors import RequestError
+
+__all__ = ["render"]
+
+T = messages.text
+
+
+def render(
+    twin: Annotated[Path, typer.Argument(help=T("cli.option.twin"))],
+    out: Annotated[Path, typer.Option("-o", "--out", help=T("scenes.option.out"))],
+    layers: Annotated[str | None, typer.Option("--layers", help=T("scenes.option.layers"))] = None,
+    run: Annotated[str | None, typer.Option("--run", help=T("scenes.option.run"))] = None,
+    field: Annotated[str | None, typer.Option("--field", help=T("scenes.option.field"))] = None,
+    time: Annotated[float | None, typer.Option("--time", help=T("scenes.option.time"))] = None,
+    scheme: Annotated[str | None, typer.Option("--scheme", help=T("cli.option.scheme"))] = None,
+    size: Annotated[str, typer.Option("--size", help=T("scenes.option.size"))] = "1280x720",
+    bounds: Annotated[
+        tuple[float, float, float, float] | None,
+        typer.Option("--bounds", help=T("cli.query.bounds")),
+    ] = None,
+    view: Annotated[str, typer.Option("--view", help=T("scenes.option.view"))] = "oblique",
+    underground: Annotated[
+        bool, typer.Option("--underground", help=T("scenes.option.underground"))
+    ] = False,
+) -> dict[str, Any]:
+    """Draw a twin or a run of it."""
+    from cim.store import open_run, open_scheme, open_twin
+    from scenes.render import render_scene, sizes
+    from scenes.scene import Scene
+
+    if view not in ("oblique", "top", "street"):
+        raise RequestError("scenes.view", given=view)
+    if out.suffix.lower() != ".png":
+        raise RequestError("scenes.only_png", given=out)
+    if not out.parent.is_dir():
+        raise RequestError("export.no_folder", given=out.parent)
+    result = None if run is None else open_run(twin, run)
+    laid = scheme if scheme is not None or result is None else result.scheme
+    shown: Any = open_twin(twin) if laid is None else open_scheme(twin, laid)
+    scene = Scene(
+        layers=None if layers is None else tuple(x.strip() for x in layers.split(",")),
+        bounds=bounds,
+        camera=view,  # type: ignore[arg-type]
+        run=run,
+        field=field,
+        time_s=time,
+        scheme=laid,
+        size=sizes(size),
+        underground=underground,
+    )
+    report = render_scene(scene, shown, result, path=out)
+    return answer(shown, asdict(report))
