@@ -100,7 +100,7 @@ class Layer:
 
         table = self.table()
         frame = geopandas.GeoDataFrame(
-            {name: column for name, column in table.columns.items()},
+            dict(table.columns),
             geometry=table.geometry,
             crs=self.view.frame.crs,
             index=table.ids,
@@ -183,7 +183,9 @@ class City:
 
     def __getitem__(self, layer: str) -> Layer:
         if layer not in self.view.layers():
-            raise RequestError("twin.no_layer", given=layer, values={"known": layer_names(self.view)})
+            raise RequestError(
+                "twin.no_layer", given=layer, values={"known": layer_names(self.view)}
+            )
         return Layer(self.view, layer)
 
     def __iter__(self) -> Iterator[str]:
@@ -201,7 +203,12 @@ class City:
         return Questions(self.view)
 
     def flood(
-        self, storm: Storm, *, duration_s: float | None = None, cell_m: float = 2.0, job: Job = QUIET
+        self,
+        storm: Storm,
+        *,
+        duration_s: float | None = None,
+        cell_m: float = 2.0,
+        job: Job = QUIET,
     ) -> Result:
         """Rain on the city; see `cim.flood.flood`."""
         from cim.flood import flood

@@ -59,7 +59,7 @@ def extent(view: TwinView, layers: Sequence[str] | None = None) -> Bounds | None
     if not boxes:
         return None
     array = np.array(boxes)
-    x0, y0, x1, y1 = (*array[:, :2].min(axis=0), *array[:, 2:].max(axis=0))
+    (x0, y0), (x1, y1) = array[:, :2].min(axis=0), array[:, 2:].max(axis=0)
     pad = max(10.0, 0.02 * max(x1 - x0, y1 - y0))
     return (float(x0 - pad), float(y0 - pad), float(x1 + pad), float(y1 + pad))
 
@@ -180,7 +180,13 @@ def _mesh_owners(view: TwinView, pool: MeshPool, table: FeatureTable) -> dict[st
         return {}
     parent: dict[str, str] = {}
     for name in view.layers():
-        if split_layer(name)[0] in ("building", "building_part", "storey", "room", "building_element"):
+        if split_layer(name)[0] in (
+            "building",
+            "building_part",
+            "storey",
+            "room",
+            "building_element",
+        ):
             other = view.table(name)
             above = other.column("parent")
             parent.update({str(i): p for i, p in zip(other.ids, above, strict=True) if p})
@@ -325,7 +331,9 @@ def _meshes(
             vertices.append(placed)
             triangles.append(mesh.triangles + count)
             colour = np.where(
-                (mesh.material >= 0)[:, None], palette[np.maximum(mesh.material, 0)], (205, 198, 188)
+                (mesh.material >= 0)[:, None],
+                palette[np.maximum(mesh.material, 0)],
+                (205, 198, 188),
             )
             if recolour is not None:
                 colour = np.full_like(colour, recolour.get(building, (205, 205, 205)))

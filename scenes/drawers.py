@@ -149,7 +149,9 @@ def _ramped(
         alpha = np.where(shown, 225, 0).astype(np.uint8)
         return Drawing(legend=legend, cells=np.dstack([rgb, alpha]))
     assert chosen.ids is not None  # Result checked it
-    by_id = {str(i): (int(c[0]), int(c[1]), int(c[2])) for i, c in zip(chosen.ids, rgb, strict=True)}
+    by_id = {
+        str(i): (int(c[0]), int(c[1]), int(c[2])) for i, c in zip(chosen.ids, rgb, strict=True)
+    }
     return Drawing(legend=legend, objects={chosen.layer: by_id})
 
 

@@ -49,7 +49,7 @@ def walls(flat: Rings, low_m: Floats, high_m: Floats) -> Body:
         [np.hstack([a, low]), np.hstack([b, low]), np.hstack([b, high]), np.hstack([a, high])], 1
     )
     first = 4 * np.arange(len(a))[:, None]
-    triangles = np.concatenate([first + [0, 1, 2], first + [0, 2, 3]], axis=1).reshape(-1, 3)
+    triangles = (first + np.array([[0, 1, 2, 0, 2, 3]])).reshape(-1, 3)
     return Body(
         vertices=corners.reshape(-1, 3),
         triangles=triangles,

@@ -7,7 +7,6 @@ cost no more than their pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +20,7 @@ from scenes.drawables import Ground, Origin
 __all__ = ["Painter", "drape", "terrain_of"]
 
 _PIXELS = 3072
-_POINTS = 420
+_POINTS = 300
 LAND = (222, 217, 202)
 
 
@@ -102,8 +101,7 @@ class Painter:
         from PIL import Image
 
         layer = Image.fromarray(np.ascontiguousarray(rgba), "RGBA")
-        x0, _, x1, _ = self.bounds
-        _, y0, _, y1 = self.bounds
+        x0, _, _, y1 = self.bounds
         left, top = (frame.west - x0) / self.pixel_m, (y1 - frame.north) / self.pixel_m
         scale = self.pixel_m / frame.cell_m
         moved = layer.transform(
@@ -161,7 +159,6 @@ def drape(painter: Painter, terrain: Grid, origin: Origin) -> Ground:
     return Ground(points=points, image=painter.image(), objects=painter.objects)
 
 
-def widths(values: Sequence[float], default_m: float) -> NDArray[np.float64]:
+def widths(values: NDArray[np.float64], default_m: float) -> NDArray[np.float64]:
     """Return widths in metres with missing ones replaced."""
-    array = np.asarray(values, dtype=np.float64)
-    return np.where(np.isfinite(array) & (array > 0), array, default_m)
+    return np.where(np.isfinite(values) & (values > 0), values, default_m)

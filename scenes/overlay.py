@@ -18,9 +18,10 @@ from scenes.drawables import Legend
 from scenes.drawers import Drawing
 from scenes.scene import Scene
 
-__all__ = ["font", "lay_over"]
+__all__ = ["TURN_DEG", "font", "lay_over"]
 
 FONT = Path(__file__).parent / "fonts" / "NotoSansSC-subset.otf"
+TURN_DEG = -14.0  # how far an oblique camera stands west of due south
 _INK, _PAPER = (34, 38, 44), (255, 255, 255, 214)
 
 
@@ -107,13 +108,17 @@ def _legend(pen: Any, legend: Legend, size: tuple[int, int], unit: int) -> None:
     small = font(unit)
     single = len(legend.rgb) == 1
     bar = 0 if single else unit * 13
-    wide = max(unit * 6 + bar * 0, pen.textlength(title, font=small) + unit * (3.2 if single else 1.4))
+    wide = max(
+        unit * 6 + bar * 0, pen.textlength(title, font=small) + unit * (3.2 if single else 1.4)
+    )
     high = unit * 2.2 if single else bar + unit * 3.4
     left, top = size[0] - wide - unit, unit
     pen.rounded_rectangle((left, top, size[0] - unit, top + high), unit * 0.3, fill=_PAPER)
     if single:
         colour = tuple(int(c) for c in legend.rgb[0])
-        pen.rectangle((left + unit * 0.7, top + unit * 0.7, left + unit * 2, top + unit * 1.5), colour)
+        pen.rectangle(
+            (left + unit * 0.7, top + unit * 0.7, left + unit * 2, top + unit * 1.5), colour
+        )
         pen.text((left + unit * 2.5, top + unit * 0.35), title, font=small, fill=_INK)
         return
     pen.text((left + unit * 0.7, top + unit * 0.4), title, font=small, fill=_INK)
@@ -157,7 +162,7 @@ def _scale(pen: Any, scale_m: float, size: tuple[int, int], unit: int, *, exact:
 
 def _north(pen: Any, scene: Scene, size: tuple[int, int], unit: int) -> None:
     x, y = size[0] - unit * 2.2, size[1] - unit * 2.3
-    turn = 0.0 if scene.camera == "top" else np.radians(14.0)
+    turn = 0.0 if scene.camera == "top" else np.radians(TURN_DEG)
     squash = 1.0 if scene.camera == "top" else 0.62
     pen.ellipse((x - unit * 1.3, y - unit * 1.3, x + unit * 1.3, y + unit * 1.3), fill=_PAPER)
 

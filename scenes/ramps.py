@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLUES", "HEAT", "LIGHT", "MISSING", "Ramp", "SHADE", "colours"]
+__all__ = ["BLUES", "HEAT", "LIGHT", "MISSING", "SHADE", "Ramp", "colours"]
 
 Ramp = tuple[tuple[int, int, int], ...]
 

@@ -24,6 +24,7 @@ from scenes.scene import Scene
 
 __all__ = ["Picture", "RenderReport", "compose", "render_scene"]
 
+_VIEW_ANGLE_DEG = 24.0
 SKY_TOP, SKY_BOTTOM = (0.55, 0.68, 0.82), (0.90, 0.92, 0.92)
 
 
@@ -49,7 +50,7 @@ class Picture:
     def triangles(self) -> int:
         """How many triangles are drawn."""
         rows, cols, _ = self.ground.points.shape
-        return 2 * (rows - 1) * (cols - 1) + sum(len(s.triangles) for s in self.surfaces)
+        return int(2 * (rows - 1) * (cols - 1)) + sum(len(s.triangles) for s in self.surfaces)
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,9 @@ def _layers(scene: Scene, view: TwinView) -> list[str]:
     return sorted(chosen, key=lambda n: city._ORDER.get(split_layer(n)[0], 9))
 
 
-def _paint_result(painter: Painter, view: TwinView, drawing: Drawing, result: Result | None) -> None:
+def _paint_result(
+    painter: Painter, view: TwinView, drawing: Drawing, result: Result | None
+) -> None:
     if drawing.cells is not None and result is not None and result.grid is not None:
         painter.cells(drawing.cells, result.grid)
     for layer, by_id in drawing.objects.items():
@@ -197,7 +200,7 @@ def _shoot(picture: Picture, scene: Scene) -> tuple[NDArray[np.uint8], float, fl
     """Return the pixels, metres a pixel at the middle, and CPU seconds of a second frame."""
     import pyvista as pv
 
-    plotter = pv.Plotter(off_screen=True, window_size=list(scene.size), lighting="none")
+    plotter: Any = pv.Plotter(off_screen=True, window_size=list(scene.size), lighting="none")
     try:
         plotter.set_background(SKY_BOTTOM, top=SKY_TOP)
         _lights(plotter)
@@ -207,7 +210,7 @@ def _shoot(picture: Picture, scene: Scene) -> tuple[NDArray[np.uint8], float, fl
         for edges in picture.edges:
             _add_edges(plotter, edges)
         _camera(plotter, picture, scene)
-        plotter.enable_anti_aliasing("fxaa")
+        plotter.enable_anti_aliasing("msaa", multi_samples=4)
         plotter.render()
         pixels = np.asarray(plotter.screenshot(return_img=True))[:, :, :3].copy()
         start = time.process_time()
@@ -235,18 +238,22 @@ def _add_ground(plotter: Any, ground: Ground) -> None:
     import pyvista as pv
 
     rows, cols, _ = ground.points.shape
-    grid = pv.StructuredGrid()
+    grid: Any = pv.StructuredGrid()
     grid.points = ground.points.reshape(-1, 3)
     grid.dimensions = (cols, rows, 1)
     u, v = np.meshgrid(np.linspace(0, 1, cols), np.linspace(1, 0, rows))
     mesh = grid.extract_surface(algorithm=None)
     mesh.active_texture_coordinates = np.column_stack([u.ravel(), v.ravel()]).astype(np.float32)
-    texture = pv.Texture(np.ascontiguousarray(ground.image))
+    texture: Any = _texture(pv, np.ascontiguousarray(ground.image))
     texture.interpolate = True
     texture.mipmap = True
     plotter.add_mesh(
         mesh, texture=texture, ambient=0.34, diffuse=0.80, specular=0.0, copy_mesh=False
     )
+
+
+def _texture(pv: Any, image: NDArray[np.uint8]) -> Any:
+    return pv.Texture(image)
 
 
 def _add_surface(plotter: Any, surface: Surface) -> None:
@@ -287,25 +294,22 @@ def _add_edges(plotter: Any, edges: Segments) -> None:
 
 def _camera(plotter: Any, picture: Picture, scene: Scene) -> None:
     x0, y0, x1, y1 = picture.bounds
-    wide, deep = x1 - x0, y1 - y0
-    centre = np.array([(x0 + x1) / 2 - picture.origin.x, (y0 + y1) / 2 - picture.origin.y, 0.0])
-    angle = 24.0
+    shift = np.array([picture.origin.x, picture.origin.y, picture.origin.z])
+    corners = np.array([(x, y, picture.origin.z) for x in (x0, x1) for y in (y0, y1)]) - shift
+    centre = corners.mean(axis=0)
+    tilt = np.radians({"top": 90.0, "oblique": 36.0, "street": 13.0}[scene.camera])
+    turn = 0.0 if scene.camera == "top" else np.radians(overlay.TURN_DEG)
+    way = np.array([np.sin(turn) * np.cos(tilt), -np.cos(turn) * np.cos(tilt), np.sin(tilt)])
+    right = np.array([np.cos(turn), np.sin(turn), 0.0])
+    up = np.cross(way, right)
+    half = np.tan(np.radians(_VIEW_ANGLE_DEG) / 2) * 0.97
     aspect = scene.size[0] / scene.size[1]
-    half = np.tan(np.radians(angle) / 2)
+    away = corners - centre
+    need = np.maximum(np.abs(away @ right) / (half * aspect), np.abs(away @ up) / half) + away @ way
+    distance = float(need.max()) * (0.6 if scene.camera == "street" else 1.0)
     camera = plotter.camera
-    if scene.camera == "top":
-        distance = max(deep / 2 / half, wide / 2 / half / aspect) * 1.03
-        position, up = centre + [0, 0, distance], (0, 1, 0)
-    else:
-        tilt = np.radians(34.0 if scene.camera == "oblique" else 12.0)
-        fit = 0.86 if scene.camera == "oblique" else 0.55
-        distance = fit * max(wide / 2 / half / aspect, deep * np.sin(tilt) / 2 / half)
-        distance += 0.35 * deep * np.cos(tilt)
-        turn = np.radians(-14.0)
-        way = np.array([np.sin(turn) * np.cos(tilt), -np.cos(turn) * np.cos(tilt), np.sin(tilt)])
-        position, up = centre + distance * way, (0, 0, 1)
-    camera.position, camera.focal_point, camera.up = position, centre, up
-    camera.view_angle = angle
+    camera.position, camera.focal_point, camera.up = centre + distance * way, centre, up
+    camera.view_angle = _VIEW_ANGLE_DEG
     plotter.reset_camera_clipping_range()
 
 

@@ -9,7 +9,7 @@ import shapely
 
 from cim.crs import Frame
 from cim.model import FeatureTable, Grid, GridFrame, Twin, as_column, own_ids
-from cim.model.kinds import COMMON, kind
+from cim.model.kinds import COMMON, kind, split_layer
 
 FRAME = Frame(crs="EPSG:4548", height_datum="cgvd1985", origin=(517000.0, 4330600.0))
 EAST, NORTH = FRAME.origin
@@ -17,7 +17,7 @@ EAST, NORTH = FRAME.origin
 
 def layer(name: str, geometry: list[Any], /, **columns: list[Any]) -> FeatureTable:
     """Return an illustrative layer with ids from row numbers."""
-    fields = (*COMMON, *kind(name.split("/")[0]).fields)
+    fields = (*COMMON, *kind(split_layer(name)[0]).fields)
     n = len(geometry)
     given: dict[str, list[Any]] = {
         "illustrative": [True] * n,
@@ -28,7 +28,7 @@ def layer(name: str, geometry: list[Any], /, **columns: list[Any]) -> FeatureTab
     shapes = np.empty(n, dtype=object)
     shapes[:] = geometry
     ids = np.empty(n, dtype=object)
-    ids[:] = own_ids(name.split("/")[0], "town", given["source_id"])
+    ids[:] = own_ids(split_layer(name)[0], "town", given["source_id"])
     return FeatureTable(
         layer=name,
         ids=ids,
@@ -64,10 +64,7 @@ def town(*, houses: int = 12, size_m: int = 200) -> Twin:
     road = layer(
         "road",
         [
-            shapely.LineString(
-                [(EAST + corners[a][0], NORTH + corners[a][1])]
-                + [(EAST + corners[b][0], NORTH + corners[b][1])]
-            )
+            shapely.LineString([(EAST + x, NORTH + y) for x, y in (corners[a], corners[b])])
             for a, b in pairs
         ],
         name=["东路", "东路", "南路", "南路"],

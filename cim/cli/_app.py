@@ -130,9 +130,7 @@ def _remember_twin(
     context.obj = twin  # the twin comes before the sub-verb: cim query TWIN near …
 
 
-def _add(
-    app: typer.Typer, name: str, function: Verb, text: str, *, of_twin: bool = False
-) -> None:
+def _add(app: typer.Typer, name: str, function: Verb, text: str, *, of_twin: bool = False) -> None:
     app.command(name, help=text)(_wrapped(name, function, of_twin=of_twin))
 
 
@@ -140,9 +138,7 @@ def _wrapped(name: str, function: Verb, *, of_twin: bool) -> Callable[..., int]:
     """Return `function` with --json and --lang, its answer printed as asked."""
     hints = typing.get_type_hints(function, include_extras=True)
     extra: dict[str, Any] = {
-        "as_json": Annotated[
-            bool, typer.Option("--json", help=messages.text("cli.option.json"))
-        ],
+        "as_json": Annotated[bool, typer.Option("--json", help=messages.text("cli.option.json"))],
         "lang": Annotated[
             str | None, typer.Option("--lang", help=messages.text("cli.option.lang"))
         ],
@@ -155,7 +151,7 @@ def _wrapped(name: str, function: Verb, *, of_twin: bool) -> Callable[..., int]:
             options["twin"] = options.pop("context").obj
         if lang is not None and lang not in messages.LANGUAGES:
             raise RequestError("cli.unknown_lang", given=lang)
-        with _stoppable():
+        with _Stoppable():
             record = function(**options)
         code = int(record.pop("exit_code", 0))
         if as_json:
@@ -188,7 +184,7 @@ def _wrapped(name: str, function: Verb, *, of_twin: bool) -> Callable[..., int]:
     return command
 
 
-class _stoppable:  # noqa: N801
+class _Stoppable:
     """Turns a termination signal into the same clean stop as Ctrl-C."""
 
     def __enter__(self) -> None:

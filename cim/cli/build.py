@@ -70,7 +70,7 @@ def verb(
                 "repaired": total.repaired,
                 "rejected": total.rejected,
                 "report": str(stored.report_path),
-                "layers": {**stored.layers(), **{g: 1 for g in stored.grids()}},
+                "layers": {**stored.layers(), **dict.fromkeys(stored.grids(), 1)},
                 "crs": stored.frame.crs,
                 "height_datum": stored.frame.height_datum,
                 "cpu_s": round(cpu_s(), 3),

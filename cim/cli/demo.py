@@ -27,9 +27,9 @@ PICTURES: tuple[tuple[str, str | None, dict[str, Any]], ...] = (
 
 
 def verb(
-    out: Annotated[
-        Path, typer.Option("-o", "--out", help=messages.text("cli.demo.out"))
-    ] = Path("out/demo"),
+    out: Annotated[Path, typer.Option("-o", "--out", help=messages.text("cli.demo.out"))] = Path(
+        "out/demo"
+    ),
     district: Annotated[
         Path, typer.Option("--district", help=messages.text("cli.demo.district"))
     ] = DISTRICT,

@@ -26,9 +26,7 @@ def near(
     lonlat: Annotated[
         tuple[float, float] | None, typer.Option("--lonlat", help=T("cli.query.lonlat"))
     ] = None,
-    xy: Annotated[
-        tuple[float, float] | None, typer.Option("--xy", help=T("cli.query.xy"))
-    ] = None,
+    xy: Annotated[tuple[float, float] | None, typer.Option("--xy", help=T("cli.query.xy"))] = None,
     kind: KindOption = None,
     where: WhereOption = None,
     limit: LimitOption = None,

@@ -44,7 +44,9 @@ def verb(
         built = build_twin(
             district,
             frame=stored.frame,
-            near={name: stored.table(name) for name in ("road", "building") if name in stored.layers()},
+            near={
+                name: stored.table(name) for name in ("road", "building") if name in stored.layers()
+            },
             strict=strict,
             accept_rejects=accept_rejects,
             job=job,

@@ -7,7 +7,6 @@ view and written into new files, which appear under their name only when whole.
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,7 +63,7 @@ def to_gpkg(
             written[name] = len(table)
         if not names:
             raise RequestError("export.nothing", given=view.name)
-        os.replace(staged, out)
+        staged.replace(out)
     return written
 
 
@@ -103,7 +102,9 @@ def to_geojson(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError("export.cannot_write", given=out, values={"why": error.strerror}) from error
+        raise StoreError(
+            "export.cannot_write", given=out, values={"why": error.strerror}
+        ) from error
     written: dict[str, int] = {}
     for done, (name, target) in enumerate(targets.items()):
         job.step(done, len(targets), what="export.writing")
@@ -114,7 +115,7 @@ def to_geojson(
         }
         staged = target.with_suffix(".tmp")
         staged.write_text(json.dumps(collection, ensure_ascii=False), encoding="utf-8")
-        os.replace(staged, target)
+        staged.replace(target)
         written[name] = len(table)
     return written
 

@@ -115,7 +115,9 @@ def network(table: FeatureTable, *, snap_m: float = 0.01) -> Network:
     single = shapely.get_type_id(lines) == 1
     if not single.all():
         wrong = str(table.ids[np.flatnonzero(~single)[0]])
-        raise RequestError("network.not_a_line", given=wrong, values={"count": int((~single).sum())})
+        raise RequestError(
+            "network.not_a_line", given=wrong, values={"count": int((~single).sum())}
+        )
     ends = np.concatenate(
         [
             shapely.get_coordinates(shapely.get_point(lines, 0)),

@@ -62,10 +62,9 @@ class GridFrame:
 
     def centres(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return x of the columns (cols,) and y of the rows (rows,)."""
-        return (
-            self.west + (np.arange(self.cols) + 0.5) * self.cell_m,
-            self.north - (np.arange(self.rows) + 0.5) * self.cell_m,
-        )
+        x = self.west + (np.arange(self.cols, dtype=np.float64) + 0.5) * self.cell_m
+        y = self.north - (np.arange(self.rows, dtype=np.float64) + 0.5) * self.cell_m
+        return x.astype(np.float64), y.astype(np.float64)
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,7 @@ def _check(result: Result, one: ResultField) -> None:
     shape = one.values.shape[1:] if one.over_time else one.values.shape
     if one.over_time and (result.times_s is None or len(result.times_s) != one.values.shape[0]):
         raise ShapeError("result.times", given=one.name, values={"shape": one.values.shape})
+    want: tuple[int, ...] | None
     if one.carrier == "grid":
         want = result.grid.shape if result.grid is not None else None
     else:

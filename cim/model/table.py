@@ -80,7 +80,9 @@ class FeatureTable:
         wrong = [name for name, column in self.columns.items() if len(column) != n]
         if len(self.geometry) != n or wrong:
             raise ShapeError(
-                "table.lengths", given=self.layer, values={"columns": ", ".join(wrong) or "geometry"}
+                "table.lengths",
+                given=self.layer,
+                values={"columns": ", ".join(wrong) or "geometry"},
             )
 
     def __len__(self) -> int:

@@ -227,8 +227,5 @@ def _touches(table: FeatureTable, bounds: Bounds) -> NDArray[Any]:
     xmin, ymin, xmax, ymax = bounds
     with np.errstate(invalid="ignore"):
         return np.asarray(
-            (box[:, 0] <= xmax)
-            & (box[:, 2] >= xmin)
-            & (box[:, 1] <= ymax)
-            & (box[:, 3] >= ymin)
+            (box[:, 0] <= xmax) & (box[:, 2] >= xmin) & (box[:, 1] <= ymax) & (box[:, 3] >= ymin)
         )

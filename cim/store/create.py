@@ -193,11 +193,18 @@ def _write(
                 (layer, name, grid.unit, grid.illustrative, grid.source, version),
             )
         write_meshes(connection, twin.pool, version)
-        connection.executemany("INSERT OR IGNORE INTO cim_observation VALUES (?, ?, ?)", observations)
+        connection.executemany(
+            "INSERT OR IGNORE INTO cim_observation VALUES (?, ?, ?)", observations
+        )
         connection.executemany(
             "INSERT INTO cim_source VALUES (?, ?, ?, ?)",
             [
-                (s.get("key"), s.get("file"), s.get("layer"), json.dumps(s, ensure_ascii=False, default=str))
+                (
+                    s.get("key"),
+                    s.get("file"),
+                    s.get("layer"),
+                    json.dumps(s, ensure_ascii=False, default=str),
+                )
                 for s in sources
             ],
         )
@@ -278,7 +285,9 @@ def write_grid(grid: Grid, folder: Path, version: int) -> str:
 
 def write_meshes(connection: sqlite3.Connection, pool: MeshPool, version: int) -> None:
     """Write meshes, materials and instances; a mesh that is there already stays as it is."""
-    first = connection.execute("SELECT coalesce(max(number) + 1, 0) FROM cim_material").fetchone()[0]
+    first = connection.execute("SELECT coalesce(max(number) + 1, 0) FROM cim_material").fetchone()[
+        0
+    ]
     connection.executemany(
         "INSERT INTO cim_material VALUES (?, ?, ?, ?, ?, ?, ?)",
         [(first + i, m.name, *m.rgba, m.image) for i, m in enumerate(pool.materials)],

@@ -100,7 +100,7 @@ def write_text(path: Path, text: str) -> None:
 def rename(source: Path, target: Path) -> None:
     """Rename within one folder, replacing a file of that name, and sync the folder."""
     step(f"rename {target.name}")
-    os.replace(source, target)
+    source.replace(target)
     step(f"renamed {target.name}")
     sync_folder(target.parent)
 

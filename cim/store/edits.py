@@ -26,7 +26,7 @@ from cim.store.compare import differing
 from cim.store.create import write_grid, write_meshes
 from cim.store.lock import one_writer
 from cim.store.schema import add_kind, quoted, watch
-from cim.store.stored import StoredTwin, connect, open_twin, read_meta
+from cim.store.stored import StoredTwin, connect, generation, open_twin, read_meta
 
 __all__ = [
     "Changeset",
@@ -90,30 +90,34 @@ def commit(
     target = Path(path)
     if not edits and not grids and not (meshes and len(meshes)):
         return Changeset(None, 0, 0, 0)
-    twin = open_twin(target)
+    generation(target)
     made: list[Path] = []
-    with one_writer(target), disk.guarded(target):
-        with closing(connect(twin.folder / "city.gpkg", write=True)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                writer = _Writer(connection, twin)
-                for one in edits:
-                    if one.op != "terrain":
-                        writer.apply(one)
-                for layer in sorted({e.layer for e in edits if e.op == "terrain"}):
-                    writer.put_grid(apply_to_grid(twin.grid(layer), edits), made)
-                for grid in grids:
-                    writer.put_grid(grid, made)
-                if meshes is not None:
-                    writer.put_meshes(meshes)
-                counts = writer.finish(why, _who() if who is None else who)
-                disk.commit(connection)
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                    for path_made in made:
-                        path_made.unlink(missing_ok=True)
-                raise
+    with (
+        one_writer(target),
+        disk.guarded(target),
+        closing(connect(generation(target) / "city.gpkg", write=True)) as connection,
+    ):
+        twin = open_twin(target)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            writer = _Writer(connection, twin)
+            for one in edits:
+                if one.op != "terrain":
+                    writer.apply(one)
+            for layer in sorted({e.layer for e in edits if e.op == "terrain"}):
+                writer.put_grid(apply_to_grid(twin.grid(layer), edits), made)
+            for grid in grids:
+                writer.put_grid(grid, made)
+            if meshes is not None:
+                writer.put_meshes(meshes)
+            counts = writer.finish(why, _who() if who is None else who)
+            disk.commit(connection)
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+                for path_made in made:
+                    path_made.unlink(missing_ok=True)
+            raise
     return counts
 
 
@@ -192,7 +196,9 @@ class _Writer:
         )
 
     def put_grid(self, grid: Grid, made: list[Path]) -> None:
-        made.append(self.twin.folder / "grids" / f"{grid.layer.replace('/', '__')}.v{self.version}.tif")
+        made.append(
+            self.twin.folder / "grids" / f"{grid.layer.replace('/', '__')}.v{self.version}.tif"
+        )
         name = write_grid(grid, self.twin.folder / "grids", self.version)
         disk.sync_folder(self.twin.folder / "grids")
         self.connection.execute(
@@ -374,22 +380,25 @@ def save_scheme(path: Path | str, scheme: Scheme, *, who: str | None = None) -> 
             view.grid(layer)
         else:
             view.table(layer)
-    with one_writer(target), disk.guarded(target):
-        with closing(connect(twin.folder / "city.gpkg", write=True)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute(
-                "INSERT OR REPLACE INTO cim_scheme VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    scheme.name,
-                    scheme.base_version,
-                    datetime.now(UTC).isoformat(),
-                    _who() if who is None else who,
-                    scheme.why,
-                    scheme.illustrative,
-                    json.dumps([_edit_record(e) for e in scheme.edits], ensure_ascii=False),
-                ),
-            )
-            disk.commit(connection)
+    with (
+        one_writer(target),
+        disk.guarded(target),
+        closing(connect(twin.folder / "city.gpkg", write=True)) as connection,
+    ):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(
+            "INSERT OR REPLACE INTO cim_scheme VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                scheme.name,
+                scheme.base_version,
+                datetime.now(UTC).isoformat(),
+                _who() if who is None else who,
+                scheme.why,
+                scheme.illustrative,
+                json.dumps([_edit_record(e) for e in scheme.edits], ensure_ascii=False),
+            ),
+        )
+        disk.commit(connection)
 
 
 def schemes(path: Path | str) -> list[dict[str, Any]]:

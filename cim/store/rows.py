@@ -105,8 +105,7 @@ def write_rows(
     names = row_columns(kind_name)
     marks = ", ".join("?" * (len(names) + 1))
     connection.executemany(
-        f"INSERT INTO {quoted(kind_name)} (fid, {', '.join(map(quoted, names))}) "
-        f"VALUES ({marks})",
+        f"INSERT INTO {quoted(kind_name)} (fid, {', '.join(map(quoted, names))}) VALUES ({marks})",
         _records(table, rows, srs_id, version),
     )
     connection.executemany(
@@ -162,7 +161,19 @@ def write_fields(connection: sqlite3.Connection, layer: str, fields: Sequence[Fi
     connection.executemany(
         "INSERT OR IGNORE INTO cim_field VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (layer, i, f.name, f.type, f.unit, f.en, f.zh, f.source, f.date, f.accuracy_m, f.licence)
+            (
+                layer,
+                i,
+                f.name,
+                f.type,
+                f.unit,
+                f.en,
+                f.zh,
+                f.source,
+                f.date,
+                f.accuracy_m,
+                f.licence,
+            )
             for i, f in enumerate(fields)
         ],
     )
@@ -178,9 +189,7 @@ def read_fields(connection: sqlite3.Connection, layer: str) -> tuple[Field, ...]
     return tuple(Field(*row) for row in found)
 
 
-def read_rows(
-    rows: Sequence[tuple[Any, ...]], layer: str, fields: Sequence[Field]
-) -> FeatureTable:
+def read_rows(rows: Sequence[tuple[Any, ...]], layer: str, fields: Sequence[Field]) -> FeatureTable:
     """Return rows in the order of `row_columns` as a table."""
     names = row_columns(split_layer(layer)[0])
     at = {name: i for i, name in enumerate(names)}

@@ -248,5 +248,3 @@ def _read_field(folder: Path, record: dict[str, Any]) -> ResultField:
         ids=ids,
         over_time=record["over_time"],
     )
-
-

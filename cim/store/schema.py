@@ -134,9 +134,7 @@ def add_kind(connection: sqlite3.Connection, one: Kind, *, srs_id: int) -> None:
     ).fetchone()
     if done:
         return
-    columns = ", ".join(
-        f"{quoted(f.name)} {COLUMN_TYPES[f.type]}" for f in columns_of(one.name)
-    )
+    columns = ", ".join(f"{quoted(f.name)} {COLUMN_TYPES[f.type]}" for f in columns_of(one.name))
     connection.execute(
         f"CREATE TABLE {quoted(one.name)} (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, "
         f"geom GEOMETRY, id TEXT NOT NULL UNIQUE, layer TEXT NOT NULL, {columns}, "

@@ -107,9 +107,7 @@ def open_twin(path: Path | str, *, version: int | None = None) -> StoredTwin:
     first, last = int(meta["first_version"]), int(meta["version"])
     chosen = last if version is None else version
     if not first <= chosen <= last:
-        raise StoreError(
-            "store.no_version", given=chosen, values={"first": first, "last": last}
-        )
+        raise StoreError("store.no_version", given=chosen, values={"first": first, "last": last})
     return StoredTwin(
         path=folder,
         folder=current,
@@ -394,9 +392,7 @@ def _has_layer(connection: sqlite3.Connection, layer: str) -> bool:
 
 
 def _kind_tables(connection: sqlite3.Connection) -> list[str]:
-    found = connection.execute(
-        "SELECT table_name FROM gpkg_contents WHERE data_type = 'features'"
-    )
+    found = connection.execute("SELECT table_name FROM gpkg_contents WHERE data_type = 'features'")
     return [name for (name,) in found if name in kinds()]
 
 

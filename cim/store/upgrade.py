@@ -68,9 +68,11 @@ def _copy(old: Path, new: Path) -> None:
     shutil.copytree(old / "grids", new / "grids")
     if (old / "report.json").exists():
         shutil.copy2(old / "report.json", new / "report.json")
-    with closing(connect(old / "city.gpkg")) as source:
-        with closing(sqlite3.connect(new / "city.gpkg")) as copy:
-            source.backup(copy)
+    with (
+        closing(connect(old / "city.gpkg")) as source,
+        closing(sqlite3.connect(new / "city.gpkg")) as copy,
+    ):
+        source.backup(copy)
     for file in sorted((new / "grids").iterdir()):
         disk.sync_file(file)
     disk.sync_folder(new / "grids")

@@ -36,9 +36,10 @@ from kernels._jit import kernel, prange
 __all__ = [
     "EDGES",
     "LEDGER",
-    "WALL_M",
     "WALLS",
+    "WALL_M",
     "Ground",
+    "State",
     "Water",
     "advance",
     "new_ground",
@@ -48,6 +49,7 @@ __all__ = [
 ]
 
 Floats = NDArray[Any]
+Sums = NDArray[np.float64]
 
 WALL_M = 1e30
 """Bed of a closed cell: dry and higher than any water, so nothing flows over its faces."""
@@ -94,34 +96,96 @@ class Ground(NamedTuple):
     opening: Floats
 
 
-class Water(NamedTuple):
-    """What changes: the state with its ring, its twin for the next step, and what is remembered.
+class State(NamedTuple):
+    """Water at one instant, with the ring, in the grid's float type.
 
-    `depth`, `carry` (rows+2, columns+2): depth and what rounding kept from it, m; `flux_x`
-    (rows+2, columns+3), `flux_y` (rows+3, columns+2): m²/s through faces; `next_*` the same for
-    the coming step; `peak_m`, `peak_s`, `arrival_s` (rows, columns): largest depth, its time,
-    first time above the arrival depth (NaN before); `ledger` (4) float64, see `LEDGER`;
-    `steps` (1) time steps so far.
+    `depth`, `carry` (rows+2, columns+2): depth and what its rounding kept from it, m; `flux_x`
+    (rows+2, columns+3), `flux_y` (rows+3, columns+2): m²/s through faces.
     """
 
     depth: Floats
     carry: Floats
     flux_x: Floats
     flux_y: Floats
-    next_depth: Floats
-    next_carry: Floats
-    next_flux_x: Floats
-    next_flux_y: Floats
+
+
+class Water(NamedTuple):
+    """What changes: the state, room for the next one, and what is remembered.
+
+    `peak_m`, `peak_s`, `arrival_s` (rows, columns): largest depth, its time, first time
+    above the arrival depth (NaN before); `ledger` (4) float64, see `LEDGER`; `steps` (1) time
+    steps so far.
+    """
+
+    now: State
+    then: State
     peak_m: Floats
     peak_s: NDArray[np.float32]
     arrival_s: NDArray[np.float32]
-    ledger: NDArray[np.float64]
+    ledger: Sums
     steps: NDArray[np.int64]
 
     @property
     def depth_m(self) -> Floats:
         """Depth of the cells, (rows, columns), m: a view without the ring."""
-        return self.depth[1:-1, 1:-1]
+        return self.now.depth[1:-1, 1:-1]
+
+
+class _Work(NamedTuple):
+    """Room and numbers of one call: buffers are (bands, …), one band of rows each."""
+
+    clock: Sums
+    numbers: Floats
+    buffers: Floats
+    seeds: NDArray[np.float32]
+    bits: NDArray[np.int32]
+    sums: Sums
+    row_share: Sums
+    row_drains: NDArray[np.bool_]
+    rain_ends: Sums
+    rain_mps: Sums
+
+
+class _Band(NamedTuple):
+    """What one band works with: raw fluxes of 2 + 3 rows, limiters of 3, four scratch rows."""
+
+    numbers: Floats
+    fx: Floats
+    fy: Floats
+    keep: Floats
+    scratch: Floats
+    seeds: NDArray[np.float32]
+    bits: NDArray[np.int32]
+    sums: Sums
+    row_drains: NDArray[np.bool_]
+
+
+class _Cells(NamedTuple):
+    """A row of cells on one side of a row of faces."""
+
+    depth: Floats
+    bed: Floats
+    friction: Floats
+
+
+class _Around(NamedTuple):
+    """Raw fluxes through the faces around a row of cells."""
+
+    fx: Floats
+    fy: Floats
+    fy_next: Floats
+
+
+class _Fluxes(NamedTuple):
+    """A row of faces one step ago: they, those before and after, and four across."""
+
+    here: Floats
+    before: Floats
+    after: Floats
+    across_0: Floats
+    across_1: Floats
+    across_2: Floats
+    across_3: Floats
 
 
 def new_ground(
@@ -168,16 +232,16 @@ def new_ground(
         falling = (fall > slope * cell_m) & (inner < WALL_M / 2)
         beyond[:] = WALL_M if slope < 0 else last - np.where(falling, fall, slope * cell_m)
 
-    def laid(values: Floats | float, ring: float | None) -> Floats:
+    def laid(values: Floats | float, *, edges: bool) -> Floats:
         inside = np.broadcast_to(np.asarray(values, np.float64), np.shape(bed_m))
-        padded = np.pad(inside, 1, mode="edge") if ring is None else np.pad(inside, 1)
+        padded = np.pad(inside, 1, mode="edge") if edges else np.pad(inside, 1)
         return np.ascontiguousarray(np.where(shut, 0.0, padded), dtype=dtype)
 
     return Ground(
         bed_m=np.ascontiguousarray(bed, dtype=dtype),
-        friction=laid(_GRAVITY * np.square(manning), None),
-        rain_share=laid(rain_share, 0.0),
-        drain_mps=laid(drain_mps, 0.0),
+        friction=laid(_GRAVITY * np.square(manning), edges=True),
+        rain_share=laid(rain_share, edges=False),
+        drain_mps=laid(drain_mps, edges=False),
         opening=np.array([slope >= 0 for slope in edge_slope], dtype=dtype),
     )
 
@@ -186,9 +250,9 @@ def new_water(ground: Ground, *, depth_m: Floats | float = 0.0) -> Water:
     """Start with still water of `depth_m` (rows, columns) on open cells."""
     rows, columns = ground.bed_m.shape
     shapes = ((rows, columns), (rows, columns), (rows, columns + 1), (rows + 1, columns))
-    state = [np.zeros(shape, ground.bed_m.dtype) for shape in shapes * 2]
+    now, then = (State(*(np.zeros(s, ground.bed_m.dtype) for s in shapes)) for _ in range(2))
     inside = ground.bed_m[1:-1, 1:-1]
-    depth = state[0]
+    depth = now.depth
     depth[1:-1, 1:-1] = np.where(inside < WALL_M / 2, depth_m, 0.0)
     for ring, edge, opening in zip(
         (depth[0], depth[-1], depth[:, 0], depth[:, -1]),
@@ -198,7 +262,8 @@ def new_water(ground: Ground, *, depth_m: Floats | float = 0.0) -> Water:
     ):
         ring[:] = opening * edge
     return Water(
-        *state,
+        now,
+        then,
         peak_m=depth[1:-1, 1:-1].copy(),
         peak_s=np.zeros(inside.shape, np.float32),
         arrival_s=np.full(inside.shape, np.nan, np.float32),
@@ -210,7 +275,7 @@ def new_water(ground: Ground, *, depth_m: Floats | float = 0.0) -> Water:
 def stored_m3(water: Water, *, cell_m: float) -> float:
     """Volume of water on the grid, m³, summed row by row in float64."""
     inside = (slice(1, -1), slice(1, -1))
-    rows = [held[inside].sum(axis=1, dtype=np.float64) for held in (water.depth, water.carry)]
+    rows = [held[inside].sum(axis=1, dtype=np.float64) for held in water.now[:2]]
     return float((rows[0] + rows[1]).sum()) * cell_m * cell_m
 
 
@@ -281,20 +346,23 @@ def advance(
     numbers[_KEEP] = 1.0 - 16.0 * np.finfo(numbers.dtype).eps
     rows, columns = ground.bed_m.shape
     bands = -(-(rows - 2) // _BAND_ROWS)
-    work = np.zeros((bands, _BUFFERS, columns + 1), numbers.dtype)
     seeds = np.zeros((bands, columns + 1), np.float32)
-    sums = np.zeros((rows, _SUMS))
-    row_share = ground.rain_share.sum(axis=1, dtype=np.float64)
-    row_drains = (ground.drain_mps > 0).any(axis=1)
-    before = int(water.steps[0])
-    _advance(
-        *ground, *water, row_share, row_drains, rain_ends_s, rain_mps,
-        clock, numbers, work, seeds, seeds.view(np.int32), sums,
-    )  # fmt: skip
-    steps = int(water.steps[0]) - before
+    work = _Work(
+        clock,
+        numbers,
+        buffers=np.zeros((bands, _BUFFERS, columns + 1), numbers.dtype),
+        seeds=seeds,
+        bits=seeds.view(np.int32),
+        sums=np.zeros((rows, _SUMS)),
+        row_share=ground.rain_share.sum(axis=1, dtype=np.float64),
+        row_drains=(ground.drain_mps > 0).any(axis=1),
+        rain_ends=rain_ends_s,
+        rain_mps=rain_mps,
+    )
+    steps = _advance(ground, water, work)
     if steps % 2 == 1:
-        for now, following in zip(water[:4], water[4:8], strict=True):
-            np.copyto(now, following)
+        for now, then in zip(water.now, water.then, strict=True):
+            np.copyto(now, then)
     return float(clock[_T]), steps
 
 
@@ -315,41 +383,43 @@ def warm() -> None:
 
 
 @kernel(parallel=True)
-def _advance(
-    bed, friction, share, drain, opening, depth, carry, flux_x, flux_y, depth2, carry2, flux_x2,
-    flux_y2, peak, peak_s, arrival_s, ledger, count, row_share, row_drains, rain_ends, rain_mps,
-    clock, numbers, work, seeds, bits, sums,
-):  # fmt: skip
-    """Take time steps until the clock's end; an odd number ends in the second set of arrays."""
-    past = depth.shape[0] - 1
-    bands = work.shape[0]
-    h, c, qx, qy = depth, carry, flux_x, flux_y
-    h2, c2, qx2, qy2 = depth2, carry2, flux_x2, flux_y2
+def _advance(ground: Ground, water: Water, work: _Work) -> int:
+    """Take time steps until the clock's end; an odd number of them ends in ``water.then``.
+
+    The parallel loop sees plain arrays only: numba cannot hand it tuples that change places.
+    """
+    bed, friction, share, drain, opening = ground
+    h, c, qx, qy = water.now
+    h2, c2, qx2, qy2 = water.then
+    peak, peak_s, arrival_s = water.peak_m, water.peak_s, water.arrival_s
+    clock, numbers, buffers, seeds, bits, sums, row_share, row_drains, ends, rates = work
+    past = h.shape[0] - 1
     for j in range(1, past):
         sums[j, _SUM_DEEPEST] = _row_max(h[j])
     steps = 0
     while clock[_T] < clock[_END] and steps < clock[_MOST_STEPS]:
-        last = _set_step(clock, numbers, sums, rain_ends, rain_mps)
+        last = _set_step(clock, numbers, sums, ends, rates)
         steps += 1
-        watch = last or (count[0] + steps) % clock[_EVERY] == 0
-        for b in prange(bands):
+        watch = last or (water.steps[0] + steps) % clock[_EVERY] == 0
+        for b in prange(buffers.shape[0]):
             first = 1 + b * _BAND_ROWS
             end = min(past, first + _BAND_ROWS)
-            _sweep_band(
-                first, end, bed, friction, share, drain, opening, row_drains, h, c, qx, qy,
-                h2, c2, qx2, qy2, numbers, work[b], seeds[b], bits[b], sums,
-            )  # fmt: skip
+            rows = buffers[b]
+            band = _Band(numbers, rows[0:2], rows[2:5], rows[5:8], rows[8:12], seeds[b], bits[b],
+                         sums, row_drains)  # fmt: skip
+            _sweep_band((first, end), Ground(bed, friction, share, drain, opening),
+                        State(h, c, qx, qy), State(h2, c2, qx2, qy2), band)  # fmt: skip
             if watch:
                 for j in range(first, end):
-                    _watch_row(h2[j, 1:-1], peak[j - 1], peak_s[j - 1], arrival_s[j - 1],
-                               clock[_T], clock[_ARRIVED_M])  # fmt: skip
-        _book(ledger, sums, row_share, numbers, clock[_CELL])
+                    _watch_row(h2[j, 1:-1], peak[j - 1], peak_s[j - 1], arrival_s[j - 1], clock)
+        _book(water.ledger, sums, row_share, numbers, clock[_CELL])
         h, c, qx, qy, h2, c2, qx2, qy2 = h2, c2, qx2, qy2, h, c, qx, qy
-    count[0] += steps
+    water.steps[0] += steps
+    return steps
 
 
 @kernel
-def _set_step(clock, numbers, sums, rain_ends, rain_mps):
+def _set_step(clock: Sums, numbers: Floats, sums: Sums, rain_ends: Sums, rain_mps: Sums) -> bool:
     """Choose the time step, move the clock on, tell whether the clock's end is reached."""
     deepest = 0.0
     for j in range(1, sums.shape[0] - 1):
@@ -373,11 +443,11 @@ def _set_step(clock, numbers, sums, rain_ends, rain_mps):
     numbers[_DX_DT] = cell / dt
     numbers[_G_DT_DX] = _GRAVITY * dt / cell
     numbers[_RAIN] = rate * dt
-    return clock[_T] >= end
+    return bool(clock[_T] >= end)
 
 
 @kernel
-def _book(ledger, sums, row_share, numbers, cell):
+def _book(ledger: Sums, sums: Sums, row_share: Sums, numbers: Floats, cell: float) -> None:
     """Add one step's volumes to the ledger, row after row."""
     area = cell * cell
     rained, drained, clipped, out = 0.0, 0.0, 0.0, 0.0
@@ -393,7 +463,7 @@ def _book(ledger, sums, row_share, numbers, cell):
 
 
 @kernel
-def _row_max(row):
+def _row_max(row: Floats) -> float:
     """Largest of a row of numbers >= 0: four chains, so that the CPU need not wait."""
     n = row.size
     a = b = c = d = row[0]
@@ -405,11 +475,11 @@ def _row_max(row):
         d = max(d, row[k + 3])
     for i in range(n - n % 4, n):
         a = max(a, row[i])
-    return np.float64(max(max(a, b), max(c, d)))
+    return float(max(a, b, c, d))
 
 
 @kernel
-def _row_sum(row):
+def _row_sum(row: Floats) -> float:
     """Sum of a row in float64, in an order that nothing but its length decides."""
     n = row.size
     a = b = c = d = 0.0
@@ -425,9 +495,9 @@ def _row_sum(row):
 
 
 @kernel
-def _watch_row(depth, peak, peak_s, arrival_s, time_s, arrived_m):
+def _watch_row(depth: Floats, peak: Floats, peak_s: Floats, arrival_s: Floats, clock: Sums) -> None:
     """Remember the largest depth, its time, and the first time above the arrival depth."""
-    now = np.float32(time_s)
+    now, arrived_m = np.float32(clock[_T]), clock[_ARRIVED_M]
     for i in range(depth.size):
         if depth[i] > peak[i]:
             peak[i] = depth[i]
@@ -438,73 +508,88 @@ def _watch_row(depth, peak, peak_s, arrival_s, time_s, arrived_m):
 
 @kernel
 def _sweep_band(
-    first, end, bed, friction, share, drain, opening, row_drains, h, c, qx, qy, h2, c2, qx2, qy2,
-    numbers, work, seeds, bits, sums,
-):  # fmt: skip
-    """One time step for rows `first` to `end`: faces, limiter and update follow each other.
+    span: tuple[int, int], ground: Ground, now: State, then: State, band: _Band
+) -> None:
+    """One time step for the rows of `span`: faces, limiter and update follow each other.
 
     Row j is updated when the limiter of row j+1 is known; one row before and one after the
     band are worked out for their limiters alone.
     """
-    past = h.shape[0] - 1
-    fx, fy, keep, scratch = work[0:2], work[2:5], work[5:8], work[8]
+    first, end = span
+    past = now.depth.shape[0] - 1
     begin = max(first - 1, 1)
+    fx, fy, numbers = band.fx, band.fy, band.numbers
     for j in range(begin - 1, end + 1):
-        k = j + 1
-        if j >= begin and j < past:
-            _column_faces(fx[j % 2], h[j], bed[j], friction[j], qx[j], qy[j], qy[k], numbers,
-                          scratch, seeds, bits)  # fmt: skip
         if j < past:
-            _row_faces(fy[k % 3], h[j], bed[j], friction[j], h[k], bed[k], friction[k], qy[j],
-                       qy[k], qy[k + 1], qx[j], qx[k], numbers, scratch, seeds, bits)  # fmt: skip
-            if k == 1 or k == past:
-                _one_way(fy[k % 3], numbers[_ONE] if k == past else -numbers[_ONE], numbers)
+            k = j + 1
             if j >= begin:
-                _limits(keep[j % 3], h[j], c[j], fx[j % 2], fy[j % 3], fy[k % 3], numbers)
+                _column_faces(fx[j % 2], j, ground, now, band)
+            _row_faces(fy[k % 3], j, ground, now, band)
+            if k in (1, past):
+                _one_way(fy[k % 3], numbers[_ONE] if k == past else -numbers[_ONE])
+            if j >= begin:
+                faces = _Around(fx[j % 2], fy[j % 3], fy[k % 3])
+                _limits(band.keep[j % 3], j, now, faces, numbers)
         if j > first:
-            _finish_row(j - 1, fx, fy, keep, h, c, share, drain, row_drains, h2, c2, qx2, qy2,
-                        opening, numbers, work, sums)  # fmt: skip
+            _finish_row(j - 1, ground, now, then, band)
 
 
 @kernel
-def _column_faces(fx, h, bed, friction, qx, qy, qy_next, numbers, scratch, seeds, bits):
-    """Raw flux through the faces between the columns of one row; edges let water out only."""
+def _column_faces(fx: Floats, j: int, ground: Ground, now: State, band: _Band) -> None:
+    """Raw flux through the faces between the columns of row j; edges let water out only."""
+    h, bed, friction = now.depth[j], ground.bed_m[j], ground.friction[j]
+    q, qy, qy_next = now.flux_x[j], now.flux_y[j], now.flux_y[j + 1]
     n = h.size
     m = n - 1
-    _faces(fx[1:n], h[:m], bed[:m], friction[:m], h[1:], bed[1:], friction[1:], qx[1:n], qx[:m],
-           qx[2:], qy[:m], qy_next[:m], qy[1:], qy_next[1:], numbers, scratch, seeds,
-           bits)  # fmt: skip
-    fx[1] = min(fx[1], numbers[_ZERO])
-    fx[m] = max(fx[m], numbers[_ZERO])
+    zero = band.numbers[_ZERO]
+    _faces(
+        fx[1:n],
+        _Cells(h[:m], bed[:m], friction[:m]),
+        _Cells(h[1:], bed[1:], friction[1:]),
+        _Fluxes(q[1:n], q[:m], q[2:], qy[:m], qy_next[:m], qy[1:], qy_next[1:]),
+        band,
+    )
+    fx[1] = min(fx[1], zero)
+    fx[m] = max(fx[m], zero)
 
 
 @kernel
-def _row_faces(fy, h, bed, friction, h_next, bed_next, friction_next, qy_before, qy, qy_after,
-               qx, qx_next, numbers, scratch, seeds, bits):  # fmt: skip
-    """Raw flux through the faces between a row and the next."""
-    m = h.size - 1
-    _faces(fy[1:m], h[1:m], bed[1:m], friction[1:m], h_next[1:m], bed_next[1:m],
-           friction_next[1:m], qy[1:m], qy_before[1:m], qy_after[1:m], qx[1:m], qx[2:m + 1],
-           qx_next[1:m], qx_next[2:m + 1], numbers, scratch, seeds, bits)  # fmt: skip
+def _row_faces(fy: Floats, j: int, ground: Ground, now: State, band: _Band) -> None:
+    """Raw flux through the faces between rows j and j+1."""
+    k = j + 1
+    h, bed, friction, qy = now.depth, ground.bed_m, ground.friction, now.flux_y
+    q, q_next = now.flux_x[j], now.flux_x[k]
+    m = h.shape[1] - 1
+    _faces(
+        fy[1:m],
+        _Cells(h[j, 1:m], bed[j, 1:m], friction[j, 1:m]),
+        _Cells(h[k, 1:m], bed[k, 1:m], friction[k, 1:m]),
+        _Fluxes(qy[k, 1:m], qy[j, 1:m], qy[k + 1, 1:m],
+                q[1:m], q[2:m + 1], q_next[1:m], q_next[2:m + 1]),
+        band,
+    )  # fmt: skip
 
 
 @kernel
-def _one_way(flux, outwards, numbers):
+def _one_way(flux: Floats, outwards: float) -> None:
     """Let water through an edge in the direction `outwards` (1 or -1) only."""
-    zero = numbers[_ZERO]
     for i in range(flux.size):
-        flux[i] = outwards * max(outwards * flux[i], zero)
+        if outwards * flux[i] < 0.0:
+            flux[i] = 0.0
 
 
 @kernel
-def _faces(out, h_a, z_a, n_a, h_b, z_b, n_b, q, q_before, q_after, c0, c1, c2, c3, numbers, hf,
-           seeds, bits):  # fmt: skip
+def _faces(out: Floats, a: _Cells, b: _Cells, old: _Fluxes, band: _Band) -> None:
     """Flux from cells a to cells b: the momentum equation, the only place it stands.
 
     Differences of depth and of bed are taken apart, which keeps still water still in float32,
     and every sum is paired so that a mirrored grid gives the mirrored bits.
     """
     n = out.size
+    h_a, z_a, n_a = a
+    h_b, z_b, n_b = b
+    q, q_before, q_after, c0, c1, c2, c3 = old
+    numbers, hf, seeds, bits = band.numbers, band.scratch[0], band.seeds, band.bits
     dry, theta, side, quarter = numbers[_DRY], numbers[_THETA], numbers[_SIDE], numbers[_QUARTER]
     g_dt_dx, half_dt = numbers[_G_DT_DX], numbers[_HALF] * numbers[_DT]
     one, zero, g, froude = numbers[_ONE], numbers[_ZERO], numbers[_G], numbers[_FROUDE]
@@ -536,8 +621,10 @@ def _faces(out, h_a, z_a, n_a, h_b, z_b, n_b, q, q_before, q_after, c0, c1, c2, 
 
 
 @kernel
-def _limits(keep, h, c, fx, fy, fy_next, numbers):
-    """Part of its outflow that each cell of a row can pay for, 0 to 1."""
+def _limits(keep: Floats, j: int, now: State, faces: _Around, numbers: Floats) -> None:
+    """Part of its outflow that each cell of row j can pay for, 0 to 1."""
+    h, c = now.depth[j], now.carry[j]
+    fx, fy, fy_next = faces
     dx_dt, one, zero = numbers[_DX_DT], numbers[_ONE], numbers[_ZERO]
     tiny, share = numbers[_TINY], numbers[_KEEP]
     for i in range(h.size):
@@ -548,18 +635,17 @@ def _limits(keep, h, c, fx, fy, fy_next, numbers):
 
 
 @kernel
-def _finish_row(j, fx, fy, keep, h, c, share, drain, row_drains, h2, c2, qx2, qy2, opening,
-                numbers, work, sums):  # fmt: skip
+def _finish_row(j: int, ground: Ground, now: State, then: State, band: _Band) -> None:
     """Limit the faces of row j, update its depth, add up what left the grid."""
-    past, m = h.shape[0] - 1, h.shape[1] - 1
-    here = keep[j % 3]
-    after = work[9]
-    _limit_row(qx2[j, 1:m + 1], fx[j % 2, 1:m + 1], here[:m], here[1:m + 1], numbers)
-    _limit_row(qy2[j, 1:m], fy[j % 3, 1:m], keep[(j - 1) % 3, 1:m], here[1:m], numbers)
-    _limit_row(after[1:m], fy[(j + 1) % 3, 1:m], here[1:m], keep[(j + 1) % 3, 1:m], numbers)
-    gone, made = work[10, :m - 1], work[11, :m - 1]
-    _update_row(h2[j, 1:m], c2[j, 1:m], gone, made, h[j, 1:m], c[j, 1:m], qx2[j, 1:m + 1],
-                qy2[j, 1:m], after[1:m], share[j, 1:m], drain[j, 1:m], numbers)  # fmt: skip
+    past, m = now.depth.shape[0] - 1, now.depth.shape[1] - 1
+    fx, fy, keep, sums = band.fx[j % 2], band.fy, band.keep, band.sums
+    here, after = keep[j % 3], band.scratch[1]
+    h2, qx2, qy2, opening = then.depth, then.flux_x, then.flux_y, ground.opening
+    zero, one = band.numbers[_ZERO], band.numbers[_ONE]
+    _limit_row(qx2[j, 1 : m + 1], fx[1 : m + 1], here[:m], here[1 : m + 1], zero)
+    _limit_row(qy2[j, 1:m], fy[j % 3, 1:m], keep[(j - 1) % 3, 1:m], here[1:m], zero)
+    _limit_row(after[1:m], fy[(j + 1) % 3, 1:m], here[1:m], keep[(j + 1) % 3, 1:m], zero)
+    _update_row(j, ground, now, then, band)
     left = np.float64(qx2[j, m]) - np.float64(qx2[j, 1])
     h2[j, 0], h2[j, m] = opening[2] * h2[j, 1], opening[3] * h2[j, m - 1]
     qx2[j, 0], qx2[j, m + 1] = qx2[j, 1], qx2[j, m]
@@ -567,37 +653,42 @@ def _finish_row(j, fx, fy, keep, h, c, share, drain, row_drains, h2, c2, qx2, qy
     if j == 1:
         left -= _row_sum(qy2[1, 1:m])
         _copy_row(h2[0], h2[1], opening[0])
-        _copy_row(qx2[0], qx2[1], numbers[_ONE])
-        _copy_row(qy2[0], qy2[1], numbers[_ONE])
+        _copy_row(qx2[0], qx2[1], one)
+        _copy_row(qy2[0], qy2[1], one)
     if j + 1 == past:
-        _copy_row(qy2[past, 1:m], after[1:m], numbers[_ONE])
+        _copy_row(qy2[past, 1:m], after[1:m], one)
         left += _row_sum(qy2[past, 1:m])
         _copy_row(h2[past], h2[j], opening[1])
-        _copy_row(qx2[past], qx2[j], numbers[_ONE])
-        _copy_row(qy2[past + 1], qy2[past], numbers[_ONE])
-    sums[j, _SUM_DRAINED] = _row_sum(gone) if row_drains[j] else 0.0
+        _copy_row(qx2[past], qx2[j], one)
+        _copy_row(qy2[past + 1], qy2[past], one)
+    gone, made = band.scratch[2, : m - 1], band.scratch[3, : m - 1]
+    sums[j, _SUM_DRAINED] = _row_sum(gone) if band.row_drains[j] else 0.0
     sums[j, _SUM_CLIPPED] = _row_sum(made) if _row_max(made) > 0.0 else 0.0
     sums[j, _SUM_OUT] = left
     sums[j, _SUM_DEEPEST] = _row_max(h2[j])
 
 
 @kernel
-def _copy_row(out, row, factor):
+def _copy_row(out: Floats, row: Floats, factor: float) -> None:
     for i in range(out.size):
         out[i] = factor * row[i]
 
 
 @kernel
-def _limit_row(out, raw, keep_a, keep_b, numbers):
-    zero = numbers[_ZERO]
+def _limit_row(out: Floats, raw: Floats, keep_a: Floats, keep_b: Floats, zero: float) -> None:
     for i in range(out.size):
         a, b = keep_a[i], keep_b[i]  # both read first: a choice of loads does not vectorise
         out[i] = raw[i] * (a if raw[i] > zero else b)
 
 
 @kernel
-def _update_row(h2, c2, gone, made, h, c, fx, fy, fy_next, share, drain, numbers):
-    """Continuity, rain, drains: new depth, the part its rounding lost, drained, made up to 0."""
+def _update_row(j: int, ground: Ground, now: State, then: State, band: _Band) -> None:
+    """Continuity, rain, drains of row j: depth, what its rounding lost, drained, made up to 0."""
+    m = now.depth.shape[1] - 1
+    h, c, h2, c2 = now.depth[j, 1:m], now.carry[j, 1:m], then.depth[j, 1:m], then.carry[j, 1:m]
+    fx, fy, fy_next = then.flux_x[j, 1 : m + 1], then.flux_y[j, 1:m], band.scratch[1, 1:m]
+    share, drain = ground.rain_share[j, 1:m], ground.drain_mps[j, 1:m]
+    gone, made, numbers = band.scratch[2], band.scratch[3], band.numbers
     dt, dt_dx, rain, zero = numbers[_DT], numbers[_DT_DX], numbers[_RAIN], numbers[_ZERO]
     for i in range(h.size):
         gain = ((fx[i] - fx[i + 1]) + (fy[i] - fy_next[i])) * dt_dx

@@ -85,7 +85,16 @@ def test_a_geojson_becomes_a_twin_that_answers(cim: Cim, houses: Path, tmp_path:
     assert info["layers"]["building"]["count"] == 5
 
     code, found, _ = cim(
-        "query", twin, "near", "--lonlat", 117.2001, 39.11005, "--radius-m", 40, "--kind", "building"
+        "query",
+        twin,
+        "near",
+        "--lonlat",
+        117.2001,
+        39.11005,
+        "--radius-m",
+        40,
+        "--kind",
+        "building",
     )
     assert code == 0
     valid("query near", found)
@@ -120,7 +129,13 @@ def test_a_box_and_an_area_find_the_same_houses(cim: Cim, houses: Path, tmp_path
             {
                 "type": "Polygon",
                 "coordinates": [
-                    [[117.19, 39.10], [117.21, 39.10], [117.21, 39.12], [117.19, 39.12], [117.19, 39.10]]
+                    [
+                        [117.19, 39.10],
+                        [117.21, 39.10],
+                        [117.21, 39.12],
+                        [117.19, 39.12],
+                        [117.19, 39.10],
+                    ]
                 ],
             }
         )
@@ -221,7 +236,9 @@ def test_the_sketch_is_flooded_shaded_and_loaded_with_traffic(
     assert {r["run"] for r in runs["runs"]} >= {sun["run"], traffic["run"], flood["run"]}
     if opengl().ok:
         png = tmp_path / "flood.png"
-        code, drawn, _ = cim("render", sketch, "-o", png, "--run", flood["run"], "--size", "640x360")
+        code, drawn, _ = cim(
+            "render", sketch, "-o", png, "--run", flood["run"], "--size", "640x360"
+        )
         assert code == 0, drawn
         valid("render", drawn)
         assert png.stat().st_size > 10_000 and drawn["objects"] > 100

@@ -38,9 +38,9 @@ from tests.towns import EAST, NORTH, box, layer, town
 
 # the types of CityJSON 2.0, chapter "City Objects"
 CITYJSON = set(
-    "Bridge Building BuildingPart BuildingStorey BuildingRoom BuildingUnit "
-    "BuildingConstructiveElement CityFurniture GenericCityObject LandUse PlantCover Road "
-    "SolitaryVegetationObject TINRelief Tunnel WaterBody".split()
+    """Bridge Building BuildingPart BuildingStorey BuildingRoom BuildingUnit
+    BuildingConstructiveElement CityFurniture GenericCityObject LandUse PlantCover Road
+    SolitaryVegetationObject TINRelief Tunnel WaterBody""".split()
 )
 
 
@@ -48,7 +48,9 @@ def test_every_kind_has_both_names_a_prefix_of_its_own_and_a_known_cityjson_type
     table = kinds()
     assert len({k.prefix for k in table.values()}) == len(table)
     for one in table.values():
-        assert one.en and one.zh and one.carrier in ("polygon", "line", "point", "grid", "any", "none")
+        assert (
+            one.en and one.zh and one.carrier in ("polygon", "line", "point", "grid", "any", "none")
+        )
         assert one.cityjson in CITYJSON or one.cityjson.startswith("+"), one.name
         for field in one.fields:
             assert field.en and field.zh
@@ -56,7 +58,7 @@ def test_every_kind_has_both_names_a_prefix_of_its_own_and_a_known_cityjson_type
 
 
 def test_an_unknown_kind_is_an_error_that_lists_the_known_ones() -> None:
-    with pytest.raises(RequestError, match="castle.*building"):
+    with pytest.raises(RequestError, match=r"castle.*building"):
         kind("castle")
 
 
@@ -200,10 +202,10 @@ def test_a_line_in_two_parts_is_no_link() -> None:
 
 
 def test_rings_are_closed_and_turn_the_right_way() -> None:
-    holed = shapely.Polygon(
-        [(0, 0), (0, 9), (9, 9), (9, 0)], [[(2, 2), (4, 2), (4, 4), (2, 4)]]
+    holed = shapely.Polygon([(0, 0), (0, 9), (9, 9), (9, 0)], [[(2, 2), (4, 2), (4, 4), (2, 4)]])
+    flat = rings(
+        layer("building", [holed, None, shapely.MultiPolygon([box(0, 0, 1, 1), box(5, 5, 1, 1)])])
     )
-    flat = rings(layer("building", [holed, None, shapely.MultiPolygon([box(0, 0, 1, 1), box(5, 5, 1, 1)])]))
     assert flat.feature.tolist() == [0, 2, 2]
     areas = []
     for start, end in zip(flat.ring_start[:-1], flat.ring_start[1:], strict=True):
@@ -257,7 +259,9 @@ def test_a_mesh_that_names_a_vertex_it_lacks_is_refused() -> None:
 
 def test_a_result_refuses_values_that_do_not_fit_their_carrier() -> None:
     def result(values: np.ndarray, *, over_time: bool = False) -> Result:
-        field = ResultField("d_m", "m", "grid", values, {"en": "d", "zh": "深"}, over_time=over_time)
+        field = ResultField(
+            "d_m", "m", "grid", values, {"en": "d", "zh": "深"}, over_time=over_time
+        )
         frame = GridFrame(0.0, 2.0, 1.0, 2, 3)
         return Result("q", {"en": "q"}, (field,), {}, {}, 1, "0", True, grid=frame)
 

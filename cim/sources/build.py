@@ -1,0 +1,387 @@
+"""From a district's files to a twin in memory: look at all, choose the frame, read, check.
+
+Nothing is written here; the store keeps what this returns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from cim.crs import (
+    PSEUDO_CRS,
+    Frame,
+    check_area_of_use,
+    choose_frame,
+    parse_crs,
+    parse_height_datum,
+    transform,
+)
+from cim.errors import FrameError, SourceError
+from cim.jobs import QUIET, Job
+from cim.model.grid import Grid
+from cim.model.mesh import MeshPool
+from cim.model.table import FeatureTable, concat
+from cim.model.twin import Twin
+from cim.registry import standard
+from cim.sources.between import check_between, check_shift
+from cim.sources.district import District, specs_from_files
+from cim.sources.place import named
+from cim.sources.probe import Probe, expand, probe
+from cim.sources.raster import HEIGHT_KINDS, read_raster
+from cim.sources.readers import load_reader
+from cim.sources.report import Report
+from cim.sources.spec import Loaded
+from cim.sources.tables import Observations, read_observations
+from cim.sources.vector import Seen, read_vector
+
+__all__ = ["Built", "SourceRecord", "build_twin", "district_from_files"]
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """What is remembered of one source file.
+
+    Attributes
+    ----------
+    key
+        The source's key in ids.
+    file, sha256
+        Its name and the hash of its bytes.
+    layer
+        The layer it feeds.
+    crs, height_datum
+        What it was in; empty where a reader of another package knows.
+    """
+
+    key: str
+    file: str
+    sha256: str
+    layer: str
+    crs: str = ""
+    height_datum: str = ""
+    date: str = ""
+    licence: str = ""
+    accuracy_m: float | None = None
+    illustrative: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build made: the twin, the account of it, its sources and observations."""
+
+    twin: Twin
+    report: Report
+    sources: tuple[SourceRecord, ...] = ()
+    observations: Observations = field(default_factory=Observations)
+    title: Mapping[str, str] = field(default_factory=dict)
+
+
+def district_from_files(
+    files: Iterable[Path],
+    *,
+    crs: str | None = None,
+    height_datum: str | None = None,
+    kind: str | None = None,
+) -> District:
+    """Return a district of plain files; see `specs_from_files`.
+
+    Raises
+    ------
+    SourceError
+        No file, or one that cannot be opened.
+    """
+    paths = [Path(file) for file in files]
+    if not paths:
+        raise SourceError("source.no_files")
+    specs = specs_from_files(paths, crs=crs, height_datum=height_datum, kind=kind)
+    return District(name=paths[0].stem, layers=specs)
+
+
+def build_twin(
+    district: District,
+    *,
+    frame: str | Frame | None = None,
+    frame_height: str | None = None,
+    near: Mapping[str, FeatureTable] | None = None,
+    strict: bool = False,
+    accept_rejects: bool = False,
+    job: Job = QUIET,
+) -> Built:
+    """Build a twin in memory from a district's files.
+
+    Parameters
+    ----------
+    district
+        The files and what is known of them.
+    frame, frame_height
+        The twin's system and height datum, over what the district says; a `Frame` is
+        taken as it is (an update of a twin that stands).
+    near
+        Layers that stand already in that frame; new ones are checked against them.
+    strict
+        Take no object that had to be repaired or rejected.
+    accept_rejects
+        Go on although more than the share in ``quality.rejected_share`` is rejected.
+    job
+        Progress and cancel.
+
+    Raises
+    ------
+    SourceError
+        A file that cannot be trusted, too many rejected objects, or any fault when strict.
+    FrameError
+        A coordinate system or height datum that is missing or contradicted.
+    UnitError
+        A unit that is unknown or impossible.
+    """
+    report = Report()
+    if not district.layers:
+        raise SourceError("source.no_files")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="cim-")))
+        specs = expand(district.layers, folder)
+        probes = []
+        for done, spec in enumerate(specs):
+            job.step(done, 2 * len(specs), what="source.looking")
+            probes.append(probe(spec, report=report))
+        chosen = _frame(district, probes, frame, frame_height, report)
+        made = _Made(chosen, report, dict(near or {}))
+        for done, one in enumerate(sorted(probes, key=lambda p: p.order)):
+            job.step(len(specs) + done, 2 * len(specs), what="source.reading")
+            made.read(one, job)
+            _judge(report, one.layer, strict=strict, accept_rejects=accept_rejects)
+    check_between(made.tables, made.grids, report=report)
+    twin = Twin(
+        name=district.name,
+        frame=chosen,
+        tables=made.tables,
+        rasters=made.grids,
+        pool=made.meshes,
+        zone=district.zone,
+    )
+    watched = read_observations(
+        district.observations, sensors=_sensors(made.tables), report=report
+    )
+    _judge(report, "observations", strict=strict, accept_rejects=accept_rejects)
+    return Built(twin, report, tuple(made.sources), watched, district.title)
+
+
+@dataclass
+class _Made:
+    """What has been read so far."""
+
+    frame: Frame
+    report: Report
+    near: dict[str, FeatureTable]
+    tables: dict[str, FeatureTable] = field(default_factory=dict)
+    grids: dict[str, Grid] = field(default_factory=dict)
+    meshes: MeshPool = field(default_factory=MeshPool)
+    sources: list[SourceRecord] = field(default_factory=list)
+    seen: Seen = field(default_factory=Seen)
+
+    def read(self, one: Probe, job: Job) -> None:
+        """Read one file into layers."""
+        if one.format is None:
+            self._read_outer(one, job)
+        elif one.head is not None:
+            self._read_raster(one, job)
+        else:
+            table = read_vector(
+                one, frame=self.frame, report=self.report, seen=self.seen, job=job
+            )
+            if one.place is not None and one.place.crs not in PSEUDO_CRS:
+                known = {**self.near, **self.tables}
+                check_shift(table, known, frame=self.frame, file=one.spec.file.name)
+            self._add(table)
+        one.rows = one.checked = None
+        self.sources.append(_record(one))
+
+    def _add(self, table: FeatureTable) -> None:
+        before = self.tables.get(table.layer)
+        self.tables[table.layer] = table if before is None else concat([before, table])
+
+    def _add_grid(self, grid: Grid, file: str) -> None:
+        if grid.layer in self.grids:
+            raise SourceError("source.grid_twice", given=file, values={"layer": grid.layer})
+        self.grids[grid.layer] = grid
+
+    def _read_raster(self, one: Probe, job: Job) -> None:
+        assert one.format is not None and one.head is not None and one.place is not None
+        grid = read_raster(
+            one.spec,
+            layer=one.layer,
+            format=one.format,
+            head=one.head,
+            place=one.place,
+            frame=self.frame,
+            report=self.report,
+            job=job,
+        )
+        count = self.report.layer(one.layer)
+        count.read += 1
+        count.kept += 1
+        self._add_grid(grid, one.spec.file.name)
+
+    def _read_outer(self, one: Probe, job: Job) -> None:
+        reader = load_reader(one.spec.file.suffix)
+        loaded: Loaded = reader(
+            one.spec,
+            frame=self.frame,
+            report=self.report,
+            near={**self.near, **self.tables},
+            job=job,
+        )
+        for table in loaded.tables:
+            known = self.seen.ids.setdefault(table.kind, {})
+            twice = [str(id_) for id_ in table.ids if id_ in known]
+            if twice:
+                values = {"id": twice[0], "count": len(twice)}
+                raise SourceError("source.ids_twice", given=one.spec.file.name, values=values)
+            known.update((str(id_), str(id_)) for id_ in table.ids)
+            self._add(table)
+        for grid in loaded.grids:
+            self._add_grid(grid, one.spec.file.name)
+        self.meshes = _joined(self.meshes, loaded.meshes)
+
+
+def _joined(first: MeshPool, second: MeshPool) -> MeshPool:
+    if not first.meshes and not first.instances:
+        return second
+    return first.merged(second)
+
+
+def _frame(
+    district: District,
+    probes: list[Probe],
+    frame: str | Frame | None,
+    frame_height: str | None,
+    report: Report,
+) -> Frame:
+    """Return the twin's frame, chosen from all files and said aloud."""
+    if isinstance(frame, Frame):
+        for one in probes:
+            _check_inside(one, frame)
+        return frame
+    placed = [one for one in probes if one.place is not None and one.bounds is not None]
+    if not placed:
+        raise SourceError("source.nothing_placed", given=district.name)
+    first = placed[0]
+    assert first.place is not None and first.bounds is not None
+    try:
+        choice = choose_frame(
+            first.place.crs,
+            first.bounds,
+            frame=frame or district.frame,
+            frame_height=frame_height or district.frame_height or _height_of(probes),
+        )
+    except FrameError as error:
+        raise named(error, first.spec.file.name) from error
+    for one in placed:
+        _check_inside(one, choice.frame)
+    origin = _origin(placed, choice.frame)
+    report.note(choice.key, file=first.spec.file.name, layer="", values=choice.values)
+    return replace(choice.frame, origin=origin)
+
+
+def _check_inside(one: Probe, frame: Frame) -> None:
+    """Refuse a file outside the area of use of the twin's system."""
+    if one.place is None or one.bounds is None:
+        return
+    try:
+        source = "EPSG:4326" if one.place.crs in PSEUDO_CRS else one.place.crs
+        check_area_of_use(parse_crs(frame.crs), one.bounds, bounds_crs=source)
+    except FrameError as error:
+        raise named(error, one.spec.file.name) from error
+
+
+def _origin(placed: list[Probe], frame: Frame) -> tuple[float, float]:
+    """Return the middle of all files in whole hundreds of metres, whatever their order."""
+    corners = []
+    for one in placed:
+        assert one.place is not None and one.bounds is not None
+        xmin, ymin, xmax, ymax = one.bounds
+        box = np.array([[xmin, ymin], [xmax, ymax], [xmin, ymax], [xmax, ymin]])
+        corners.append(transform(box, source=one.place.crs, target=frame.crs))
+    points = np.concatenate(corners)
+    middle = np.round((points.min(axis=0) + points.max(axis=0)) / 200.0) * 100.0
+    return (float(middle[0]), float(middle[1]))
+
+
+def _height_of(probes: list[Probe]) -> str | None:
+    """Return the height datum of the ground, else of the first file that names one."""
+    said = [
+        (one.layer.partition("/")[0] not in HEIGHT_KINDS, one.order, one.place.height_datum)
+        for one in probes
+        if one.place is not None and one.place.height_datum is not None
+    ]
+    if said:
+        return parse_height_datum(str(min(said)[2]))
+    declared = [one.spec.height_datum for one in probes if one.spec.height_datum]
+    return declared[0] if declared else None
+
+
+def _judge(report: Report, layer: str, *, strict: bool, accept_rejects: bool) -> None:
+    """Stop when too much was rejected, or anything at all when strict."""
+    count = report.counts.get(layer)
+    if count is None or count.read == 0:
+        return
+    mine = [e for e in report.entries if e.layer == layer and e.action != "note"]
+    first = mine[0].record() if mine else {}
+    values = {
+        "rejected": count.rejected,
+        "repaired": count.repaired,
+        "read": count.read,
+        "first": f"{first.get('object', '')}: {first.get('reason', '')}",
+    }
+    if strict and (count.rejected or count.repaired):
+        raise SourceError("source.strict", given=layer, values=values)
+    limit = standard("quality.rejected_share").number()
+    if count.rejected > limit * count.read and not accept_rejects:
+        values["limit"] = f"{limit:.0%}"
+        raise SourceError("source.too_many_rejected", given=layer, values=values)
+
+
+def _sensors(tables: Mapping[str, FeatureTable]) -> dict[str, str]:
+    """Return what observations may call a sensor -> its id."""
+    found: dict[str, str] = {}
+    for table in tables.values():
+        if table.kind != "sensor":
+            continue
+        for name in ("name", "source_id"):
+            found |= {
+                text: str(id_)
+                for text, id_ in zip(table.texts(name), table.ids, strict=True)
+                if text
+            }
+        found |= {str(id_): str(id_) for id_ in table.ids}
+    return found
+
+
+def _record(one: Probe) -> SourceRecord:
+    spec = one.spec
+    with spec.file.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return SourceRecord(
+        key=spec.source_key,
+        file=spec.file.name,
+        sha256=digest,
+        layer=one.layer,
+        crs=one.place.crs if one.place else (spec.crs or ""),
+        height_datum=(one.place.height_datum if one.place else spec.height_datum) or "",
+        date=spec.date,
+        licence=spec.licence,
+        accuracy_m=spec.accuracy_m,
+        illustrative=spec.illustrative,
+    )

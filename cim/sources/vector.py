@@ -1,0 +1,314 @@
+"""From the rows of a vector file to the features of one layer, every object accounted for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cim.crs import Frame, transform, transform_heights
+from cim.errors import CimError, FrameError
+from cim.jobs import Job
+from cim.model.ids import content_ids, own_ids
+from cim.model.kinds import COMMON, Kind, kind
+from cim.model.table import FeatureTable, as_column
+from cim.sources.attributes import ID_NAMES, Attributes, attributes, own_id_column
+from cim.sources.place import named
+from cim.sources.probe import Probe
+from cim.sources.report import Report
+from cim.sources.shapes import Checked, check_in_frame
+from cim.sources.spec import LayerSpec
+from cim.sources.values import to_text
+
+__all__ = ["ABSOLUTE", "Seen", "read_vector"]
+
+ABSOLUTE = frozenset(
+    "base_m floor_level_m invert_from_m invert_to_m invert_m ground_m level_m".split()
+)
+"""Attributes that are heights above a datum, not above ground."""
+
+_NETWORKS = ("road", "pipe")  # kinds whose lines must be single ones
+
+Fault = tuple[str, dict[str, Any]]
+
+
+@dataclass
+class Seen:
+    """What was kept so far, by kind: to know a duplicate when it comes again."""
+
+    ids: dict[str, dict[str, str]] = field(default_factory=dict)
+    contents: dict[str, dict[tuple[bytes, int], str]] = field(default_factory=dict)
+
+
+def read_vector(probe: Probe, *, frame: Frame, report: Report, seen: Seen, job: Job) -> FeatureTable:
+    """Return the features of one file in the twin's frame.
+
+    Parameters
+    ----------
+    probe
+        The file's rows and place; they are let go here.
+    frame
+        The twin's frame.
+    report
+        Where objects are counted, and listed when repaired or rejected.
+    seen
+        What was kept before; duplicates are told by it.
+    job
+        Progress and cancel.
+
+    Raises
+    ------
+    SourceError
+        A mapped column is missing or cannot be meant.
+    UnitError
+        An unknown or impossible unit.
+    FrameError
+        Absolute heights without a datum, or positions that have no place in the frame.
+    """
+    spec, rows, checked = probe.spec, probe.rows, probe.checked
+    assert rows is not None and checked is not None and probe.place is not None
+    what, file = kind(str(spec.kind)), spec.file.name
+    own = own_id_column(rows, spec)
+    try:
+        found = attributes(rows, spec, what, report=report, layer=probe.layer, own=own)
+    except CimError as error:
+        raise error if file in str(error.values) else named(error, file) from error
+    job.step(1, 4, what="source.reading")
+    raw = checked.shapes.copy()
+    _into_frame(checked, probe, frame)
+    check_in_frame(checked)
+    for row, fault in found.rejected.items():
+        checked.rejected.setdefault(row, fault)
+        checked.good[row] = False
+    job.step(2, 4, what="source.reading")
+    names = _names(rows.columns[own].values if own else None, len(raw))
+    ids = _ids(probe, what, raw, found, names if own else None, checked)
+    _reject_duplicates(checked, found, ids, what, seen)
+    _heights(found, checked, probe, frame)
+    job.step(3, 4, what="source.reading")
+    _account(probe, report, checked, found, names)
+    return _table(probe, what, checked, found, ids, names if own else None, report)
+
+
+def _names(own: NDArray[Any] | None, count: int) -> list[str | None]:
+    """Return the objects as their source names them; None where it does not."""
+    return to_text(own) if own is not None else [None] * count
+
+
+def _into_frame(checked: Checked, probe: Probe, frame: Frame) -> None:
+    assert probe.place is not None
+    if probe.place.crs == frame.crs or not checked.good.any():
+        return
+    try:
+        checked.shapes[checked.good] = transform(
+            checked.shapes[checked.good], source=probe.place.crs, target=frame.crs
+        )
+    except FrameError as error:
+        raise named(error, probe.spec.file.name) from error
+
+
+def _source_key(spec: LayerSpec) -> str:
+    return spec.source or (f"{spec.file.stem}/{spec.part}" if spec.part else spec.file.stem)
+
+
+def _ids(
+    probe: Probe,
+    what: Kind,
+    raw: NDArray[Any],
+    found: Attributes,
+    names: list[str | None] | None,
+    checked: Checked,
+) -> NDArray[Any]:
+    """Return an id for every good row: from its own id, else from what it is.
+
+    Contents are taken as they stand in the file, so the frame does not matter; degrees
+    count as 1e5 per degree, which makes a centimetre of them.
+    """
+    ids = np.full(len(raw), None, dtype=object)
+    named_rows = checked.good.copy()
+    if names is not None:
+        named_rows &= np.array([name is not None for name in names], dtype=bool)
+        ids[named_rows] = own_ids(
+            what.name, _source_key(probe.spec), [names[i] for i in np.flatnonzero(named_rows)]
+        )
+    rest = checked.good if names is None else checked.good & ~named_rows
+    at = np.flatnonzero(rest)
+    if len(at):
+        assert probe.place is not None
+        shapes = raw[at]
+        if probe.place.geographic:
+            import shapely
+
+            shapes = shapely.transform(shapes, lambda xy: xy * 1e5)
+        ids[at] = content_ids(what.name, list(shapes), _records(found, at))
+    return ids
+
+
+def _records(found: Attributes, at: NDArray[np.intp]) -> list[dict[str, Any]]:
+    """Return what makes an object what it is: its attributes but numbers given by programs."""
+    records: list[dict[str, Any]] = [{} for _ in at]
+    for name, column in found.columns.items():
+        if name.lower().removesuffix("_own") in ID_NAMES:
+            continue
+        for record, value in zip(records, column[at].tolist(), strict=True):
+            if value is not None and value == value:
+                record[name] = value
+    return records
+
+
+def _reject_duplicates(
+    checked: Checked, found: Attributes, ids: NDArray[Any], what: Kind, seen: Seen
+) -> None:
+    """Reject what has the same id, or the same geometry and attributes, as one before."""
+    at = np.flatnonzero(checked.good)
+    known = seen.ids.setdefault(what.name, {})
+    contents = seen.contents.setdefault(what.name, {})
+    prints = _prints(checked.shapes[at])
+    for row, mark, record in zip(at, prints, _records(found, at), strict=True):
+        key = (mark, hash(frozenset(record.items())))
+        original = ids[row] if ids[row] in known else contents.get(key)
+        if original is not None:
+            checked.rejected[int(row)] = ("source.object.duplicate", {"original": original})
+            checked.good[row] = False
+            continue
+        known[ids[row]] = ids[row]
+        contents[key] = ids[row]
+
+
+def _prints(shapes: NDArray[Any]) -> list[bytes]:
+    """Return a fingerprint of each geometry rounded to 1 cm."""
+    import shapely
+
+    rounded = shapely.transform(shapes, lambda xy: np.round(xy, 2) + 0.0)
+    wkb = shapely.to_wkb(shapely.normalize(rounded), byte_order=1)
+    return [hashlib.blake2b(item, digest_size=12).digest() for item in wkb]
+
+
+def _heights(found: Attributes, checked: Checked, probe: Probe, frame: Frame) -> None:
+    """Bring absolute heights to the twin's datum."""
+    given = [
+        name
+        for name in ABSOLUTE
+        if name in found.columns and np.isfinite(found.columns[name][checked.good]).any()
+    ]
+    if not given:
+        return
+    assert probe.place is not None
+    file, datum = probe.spec.file.name, probe.place.height_datum
+    if datum is None:
+        raise FrameError("source.no_height_datum", given=file, values={"what": ", ".join(sorted(given))})
+    offset = probe.spec.options.get("height_offset_m")
+    try:
+        for name in given:
+            found.columns[name] = transform_heights(
+                found.columns[name], source=datum, target=frame.height_datum, offset_m=offset
+            )
+    except FrameError as error:
+        raise named(error, file) from error
+
+
+def _account(
+    probe: Probe, report: Report, checked: Checked, found: Attributes, names: list[str | None]
+) -> None:
+    """Count and list every object."""
+    file, layer = probe.spec.file.name, probe.layer
+    count = report.layer(layer)
+    for row in sorted(checked.rejected):
+        key, values = checked.rejected[row]
+        report.reject(key, file=file, layer=layer, object=names[row] or str(row + 1), values=values)
+    repaired = sorted({*checked.repaired, *found.repaired} - set(checked.rejected))
+    for row in repaired:
+        for fault in (checked.repaired.get(row), found.repaired.get(row)):
+            if fault is not None:
+                report.repair(
+                    fault[0],
+                    file=file,
+                    layer=layer,
+                    object=names[row] or str(row + 1),
+                    values=fault[1],
+                )
+    for key, says in checked.notes.items():
+        report.note(key, file=file, layer=layer, values=says)
+    assert probe.rows is not None
+    if probe.rows.dropped:
+        says = {"columns": ", ".join(probe.rows.dropped)}
+        report.note("source.columns_dropped", file=file, layer=layer, values=says)
+    kept = int(checked.good.sum())
+    count.read += len(checked.good)
+    count.kept += kept
+    count.rejected += len(checked.good) - kept
+    count.repaired += len(repaired)
+
+
+def _table(
+    probe: Probe,
+    what: Kind,
+    checked: Checked,
+    found: Attributes,
+    ids: NDArray[Any],
+    names: list[str | None] | None,
+    report: Report,
+) -> FeatureTable:
+    import shapely
+
+    at = np.flatnonzero(checked.good)
+    shapes = _single(checked.shapes[at])
+    if what.carrier == "polygon":
+        shapes = np.asarray(shapely.orient_polygons(shapes))
+    spec, n = probe.spec, len(at)
+    columns = {name: column[at] for name, column in found.columns.items()}
+    settings: Mapping[str, list[Any]] = {
+        "source": [spec.constants.get("source", spec.source_key)] * n,
+        "source_id": [names[i] for i in at] if names is not None else [None] * n,
+        "illustrative": [bool(spec.constants.get("illustrative", spec.illustrative))] * n,
+    }
+    fields = {f.name: f for f in found.fields}
+    for common in COMMON:
+        if common.name in settings:
+            columns[common.name] = as_column(settings[common.name], common.type)
+            fields[common.name] = common
+    order = [f.name for f in (*COMMON, *what.fields)]
+    order += [name for name in columns if name not in order]
+    table = FeatureTable(
+        layer=probe.layer,
+        ids=ids[at],
+        geometry=shapes,
+        columns={name: columns[name] for name in order},
+        fields=tuple(fields[name] for name in order),
+    )
+    return _split(table, spec.file.name, report) if what.name in _NETWORKS else table
+
+
+def _single(shapes: NDArray[Any]) -> NDArray[Any]:
+    """Return collections of one part as that part."""
+    import shapely
+
+    one = (shapely.get_type_id(shapes) >= 4) & (shapely.get_num_geometries(shapes) == 1)
+    out = shapes.copy()
+    out[one] = shapely.get_geometry(shapes[one], 0)
+    return out
+
+
+def _split(table: FeatureTable, file: str, report: Report) -> FeatureTable:
+    """Return a network layer with lines of several parts as single lines, said aloud."""
+    import shapely
+
+    many = shapely.get_type_id(table.geometry) == 5
+    if not many.any():
+        return table
+    merged = table.geometry.copy()
+    merged[many] = shapely.line_merge(merged[many])
+    parts, owner = shapely.get_parts(merged, return_index=True)
+    whole = table.take(owner)
+    ids, turn = whole.ids.copy(), 0
+    for i in range(len(owner)):
+        turn = turn + 1 if i and owner[i] == owner[i - 1] else 1
+        if turn > 1:
+            ids[i] = f"{ids[i]}-{turn}"
+    says = {"count": int(many.sum()), "parts": int(many[owner].sum())}
+    report.note("source.lines_split", file=file, layer=table.layer, values=says)
+    return FeatureTable(table.layer, ids, parts, whole.columns, table.fields)
