@@ -156,7 +156,8 @@ class Drawing:
 
     def shape(self, items: Sequence[Any], kind: str = "SweptSolid") -> Any:
         """Return the product shape made of `items`."""
-        return self.make("IfcProductDefinitionShape", None, None, [self.representation(items, kind)])
+        body = self.representation(items, kind)
+        return self.make("IfcProductDefinitionShape", None, None, [body])
 
     def symbol(self, items: Sequence[Any], kind: str = "SweptSolid") -> Any:
         """Return an IfcRepresentationMap that many products can show."""

@@ -69,20 +69,17 @@ def _operation(file: Any) -> tuple[MapConversion | None, str]:
 
 def _crs_unit(target: Any) -> float | None:
     unit = target.MapUnit
-    if unit is None:
-        return None
-    from ifcopenshell.util.unit import get_prefix_multiplier
-
-    if unit.is_a("IfcConversionBasedUnit"):
+    if unit is not None and unit.is_a("IfcConversionBasedUnit"):
         factor = unit.ConversionFactor
-        return float(factor.ValueComponent.wrappedValue) * (_crs_si(factor.UnitComponent) or 1.0)
-    return float(get_prefix_multiplier(unit.Prefix)) if unit.is_a("IfcSIUnit") else None
+        return float(factor.ValueComponent.wrappedValue) * _si_unit(factor.UnitComponent)
+    return None if unit is None else _si_unit(unit)
 
 
-def _crs_si(unit: Any) -> float | None:
-    from ifcopenshell.util.unit import get_prefix_multiplier
+def _si_unit(unit: Any) -> float:
+    import ifcopenshell.util.unit
 
-    return float(get_prefix_multiplier(unit.Prefix)) if unit.is_a("IfcSIUnit") else None
+    tools: Any = ifcopenshell.util.unit
+    return float(tools.get_prefix_multiplier(unit.Prefix)) if unit.is_a("IfcSIUnit") else 1.0
 
 
 def _property_set(file: Any) -> MapConversion | None:
@@ -129,8 +126,7 @@ def _estimate(file: Any, unit_m: float) -> tuple[float, float, float]:
     places = [
         get_local_placement(product.ObjectPlacement)[:3, 3]
         for product in file.by_type("IfcProduct")[:_SAMPLED]
-        if product.ObjectPlacement is not None
-        and product.ObjectPlacement.is_a("IfcLocalPlacement")
+        if product.ObjectPlacement is not None and product.ObjectPlacement.is_a("IfcLocalPlacement")
     ]
     middle = np.median(np.array(places), axis=0) if places else np.zeros(3)
     points = [point.Coordinates for point in file.by_type("IfcCartesianPoint")[:_SAMPLED]]

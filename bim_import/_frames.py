@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 __all__ = ["receive", "send"]
 
@@ -12,7 +12,7 @@ _LENGTH = struct.Struct("<I")
 _LARGEST = 2**31
 
 
-def send(stream: BinaryIO, head: list[Any], blocks: tuple[bytes, ...] = ()) -> None:
+def send(stream: IO[bytes], head: list[Any], blocks: tuple[bytes, ...] = ()) -> None:
     """Write one message: a list of plain values, and blocks of bytes."""
     text = json.dumps([head, [len(block) for block in blocks]]).encode()
     stream.write(_LENGTH.pack(len(text)) + text)
@@ -21,7 +21,7 @@ def send(stream: BinaryIO, head: list[Any], blocks: tuple[bytes, ...] = ()) -> N
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> tuple[list[Any], list[bytes]] | None:
+def receive(stream: IO[bytes]) -> tuple[list[Any], list[bytes]] | None:
     """Read one message; None at the end of the stream, also in the middle of a message."""
     start = stream.read(_LENGTH.size)
     if len(start) < _LENGTH.size:

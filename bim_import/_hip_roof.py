@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["HipRoof", "hip_roof"]
 
 _Point = tuple[float, float, float]
+_Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,7 @@ def hip_roof(
     return HipRoof(points, list(range(10)), faces, ridges, slope)
 
 
-def _rows(
-    corners: np.ndarray, spacing_m: float
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _rows(corners: _Array, spacing_m: float) -> list[tuple[_Array, _Array, _Array]]:
     """Return (low end, high end, unit across) of the rows up one convex plane."""
     normal = np.cross(corners[1] - corners[0], corners[2] - corners[0])
     up = np.array([-normal[0], -normal[1], 0.0]) / np.hypot(normal[0], normal[1])
@@ -131,7 +131,7 @@ def _rows(
     slope = np.hypot(normal[0], normal[1]) / abs(normal[2])
     s, d = corners @ across, corners @ up
     base = corners[0, 2] - d[0] * slope
-    rows = []
+    rows: list[tuple[_Array, _Array, _Array]] = []
     first = np.ceil((s.min() + 0.1) / spacing_m) * spacing_m
     for at in np.arange(first, s.max() - 0.1, spacing_m):
         ends = []
@@ -142,8 +142,9 @@ def _rows(
                 ends.append(d[i] + share * (d[j] - d[i]))
         low, high = min(ends), max(ends)
         if high - low > 0.2:
-            rows.append(
-                tuple(across * at + up * e + np.array([0, 0, base + e * slope]) for e in (low, high))
-                + (across,)
+            foot, top = (
+                across * at + up * end + np.array([0.0, 0.0, base + end * slope])
+                for end in (low, high)
             )
-    return rows  # type: ignore[return-value]
+            rows.append((foot, top, across))
+    return rows

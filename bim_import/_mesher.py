@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, cast
 
 from bim_import._frames import receive, send
 
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 class _Worker:
-    def __init__(self, channel: BinaryIO, stall_s: float) -> None:
+    def __init__(self, channel: IO[bytes], stall_s: float) -> None:
         self.channel, self.stall_s = channel, stall_s
         self.sent: set[str] = set()
 
@@ -54,23 +54,21 @@ class _Worker:
 
         from bim_import.ifc_file import open_ifc
 
-        file = open_ifc(path).file
+        file, tools = open_ifc(path).file, cast(Any, ifcopenshell.geom)
         # The hybrid's own name is not in the library's list of kernels, its halves are.
         halves = ("cgal-simple", OPENCASCADE)
-        if kernel == HYBRID and not all(map(ifcopenshell.geom.has_geometry_library, halves)):
+        if kernel == HYBRID and not all(map(tools.has_geometry_library, halves)):
             kernel = OPENCASCADE
-        settings = ifcopenshell.geom.settings()
+        settings = tools.settings()
         self.say("kernel", kernel)
         if mode == "all":
-            self._all(file, settings, kernel)
+            self._all(file, tools, settings, kernel)
         else:
-            self._each(file, settings, kernel, guids)
+            self._each(file, tools, settings, kernel, guids)
         self.say("end")
 
-    def _all(self, file: Any, settings: Any, kernel: str) -> None:
-        import ifcopenshell.geom
-
-        iterator = ifcopenshell.geom.iterator(
+    def _all(self, file: Any, tools: Any, settings: Any, kernel: str) -> None:
+        iterator = tools.iterator(
             settings, file, 1, exclude=["IfcOpeningElement"], geometry_library=kernel
         )
         if not iterator.initialize():
@@ -80,14 +78,12 @@ class _Worker:
             if not iterator.next():
                 return
 
-    def _each(self, file: Any, settings: Any, kernel: str, guids: list[str]) -> None:
-        import ifcopenshell.geom
-
+    def _each(self, file: Any, tools: Any, settings: Any, kernel: str, guids: list[str]) -> None:
         for guid in guids:
             self.say("begin", guid)
             try:
                 product = file.by_guid(guid)
-                shape = ifcopenshell.geom.create_shape(settings, product, geometry_library=kernel)
+                shape = tools.create_shape(settings, product, geometry_library=kernel)
             except RuntimeError as error:
                 self.say("none", guid, str(error)[:160])
                 continue
@@ -124,8 +120,10 @@ def _look(file: Any, style: Any) -> tuple[str, tuple[float, float, float, float]
             name = next((o.Name for o in owners if o.is_a("IfcSurfaceStyle") and o.Name), name)
         except RuntimeError:
             pass
-    rgba = (*(min(1.0, max(0.0, part())) for part in (colour.r, colour.g, colour.b)), 1.0 - clear)
-    return name, tuple(round(part, 4) for part in rgba)  # type: ignore[return-value]
+    red, green, blue = (
+        round(min(1.0, max(0.0, float(part()))), 4) for part in (colour.r, colour.g, colour.b)
+    )
+    return name, (red, green, blue, round(1.0 - clear, 4))
 
 
 def _allow_cpu(more_s: float) -> None:

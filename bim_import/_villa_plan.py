@@ -114,9 +114,7 @@ def plan(length_m: float, width_m: float) -> Plan:
     cheek = [("small", 1.75)]
     porch = [("window", c - 2.9), ("entrance", c), ("window", c + 2.9)]
     balcony = [("french", c - 2.9), ("french", c), ("french", c + 2.9)]
-    outer = [
-        [front, cheek, middle, cheek, front, side, rear, far] for middle in (porch, balcony)
-    ]
+    outer = [[front, cheek, middle, cheek, front, side, rear, far] for middle in (porch, balcony)]
     return Plan(
         a, b, outline, (c, n), outer, _partitions(a, b, c, n), _rooms(a, b, c, n),
         ((c - 1.9, n + 3.4), (c - 0.4, n + 8.6)),
@@ -151,8 +149,9 @@ def _rooms(a: float, b: float, c: float, n: float) -> list[Room]:
     names = [
         {"hall": ("门厅", "交通"), "front_left": ("客厅", "起居"), "back_left": ("餐厅", "起居"),
          "front_right": ("书房", "起居"), "back_right": ("厨房", "服务")},
-        {"hall": ("楼梯厅", "交通"), "front_left": ("主卧室", "卧室"), "back_left": ("次卧室", "卧室"),
-         "front_right": ("客房", "卧室"), "back_right": ("浴室及衣帽间", "服务")},
+        {"hall": ("楼梯厅", "交通"), "front_left": ("主卧室", "卧室"),
+         "back_left": ("次卧室", "卧室"), "front_right": ("客房", "卧室"),
+         "back_right": ("浴室及衣帽间", "服务")},
     ]  # fmt: skip
     return [
         Room(name, use, storey, *corners[place])

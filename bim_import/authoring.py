@@ -169,9 +169,8 @@ def _project(
     # true north lies counter-clockwise of it by the convergence.
     turn = bearing + math.radians(convergence_deg)
     north = draw.direction((math.cos(turn), math.sin(turn)))
-    model = draw.make(
-        "IfcGeometricRepresentationContext", None, "Model", 3, 1e-5, draw.axes((0.0, 0.0, 0.0)), north
-    )
+    zero = draw.axes((0.0, 0.0, 0.0))
+    model = draw.make("IfcGeometricRepresentationContext", None, "Model", 3, 1e-5, zero, north)
     body = draw.make("IfcGeometricRepresentationSubContext", "Body", "Model")
     body.ParentContext, body.TargetView = model, "MODEL_VIEW"
     draw.body = body

@@ -120,7 +120,8 @@ def mesh_products(
     for guid in guids:
         if guid not in run.found.places:
             run.found.missing.setdefault(guid, "budget")
-    run.found.missing = {g: why for g, why in run.found.missing.items() if g not in run.found.places}
+    for guid in run.found.places:
+        run.found.missing.pop(guid, None)
     return run.found
 
 

@@ -156,9 +156,7 @@ def resolve(
     raise _nowhere(evidence, name)
 
 
-def turn_and_move(
-    angle: float, to: tuple[float, float, float], factor: float = 1.0
-) -> Matrix:
+def turn_and_move(angle: float, to: tuple[float, float, float], factor: float = 1.0) -> Matrix:
     """Return the matrix that turns counter-clockwise, stretches x and y, and moves."""
     matrix = np.eye(4)
     cos, sin = np.cos(angle) * factor, np.sin(angle) * factor
@@ -175,11 +173,11 @@ def _converted(
     moved = float(np.hypot(offset[0], offset[1]))
     if _far(evidence.centre) and moved > _FAR_M:
         x, y, _ = evidence.centre
-        values = {"centre": f"{x:.0f}, {y:.0f}", "offset": f"{offset[0]:.0f}, {offset[1]:.0f}"}
-        raise FrameError("bim.georef_twice", given=name, values=values)
+        both = {"centre": f"{x:.0f}, {y:.0f}", "offset": f"{offset[0]:.0f}, {offset[1]:.0f}"}
+        raise FrameError("bim.georef_twice", given=name, values=both)
     abscissa, ordinate = conversion.x_axis
     matrix = turn_and_move(float(np.arctan2(ordinate, abscissa)), offset, factor)
-    values = {
+    values: dict[str, Any] = {
         "given": name, "carrier": conversion.carrier, "crs": conversion.crs,
         "east": f"{offset[0]:.3f}", "north": f"{offset[1]:.3f}", "height": f"{offset[2]:.3f}",
         "scale": conversion.scale, "reading": reading, "factor": f"{factor:.6f}",

@@ -28,6 +28,8 @@ class Product:
         IFC class; kind of the twin.
     name, number
         LongName where there is one (else Name); Name.
+    predefined, object_type
+        What sort of its class it is, from the standard's list and in free words.
     parent
         GlobalId of the whole it is a part of, is contained in, or voids.
     elevation_m
@@ -48,6 +50,7 @@ class Product:
     number: str | None
     description: str | None
     predefined: str | None
+    object_type: str | None
     parent: str | None
     material: str | None
     code: str | None
@@ -125,6 +128,7 @@ def _product(
         number=product.Name,
         description=product.Description,
         predefined=getattr(product, "PredefinedType", None),
+        object_type=product.ObjectType,
         parent=whole.get(number),
         material=materials.get(number),
         code=codes.get(number),

@@ -211,7 +211,8 @@ def _outer_walls(
             "IsExternal": ("IfcBoolean", True), "LoadBearing": ("IfcBoolean", True),
         })  # fmt: skip
         draw.quantities(wall, "Qto_WallBaseQuantities", {
-            "Length": ("Length", high - low), "Height": ("Length", height_m), "Width": ("Length", t),
+            "Length": ("Length", high - low), "Height": ("Length", height_m),
+            "Width": ("Length", t),
         })  # fmt: skip
         for j, (key, along) in enumerate(plan.outer[level][i]):
             _pierce(draw, wall, f"{part}/hole{j}", key, along, t, symbols, placed)
@@ -346,15 +347,14 @@ def _porch(draw: Drawing, plan: Plan, storey: Any, height_m: float) -> None:
         draw.box((-1.9, front - 0.3 * (i + 1), -_BASE_M), (1.9, front - 0.3 * i, -0.15 * (i + 1)))
         for i in range(3)
     ]
-    cheeks = [
-        draw.box((x, front - 0.98, -_BASE_M), (x + 0.35, front, -0.04)) for x in (-2.25, 1.9)
-    ]
+    cheeks = [draw.box((x, front - 0.98, -_BASE_M), (x + 0.35, front, -0.04)) for x in (-2.25, 1.9)]
     draw.product(
         "IfcSlab", "porch/base", name="门廊台基", within=storey, kind="BASESLAB", material="石",
         shape=draw.shape([_paint(draw, item, "花岗石") for item in (base, *steps, *cheeks)]),
     )  # fmt: skip
-    foot, head = draw.box((-0.3, -0.3, 0), (0.3, 0.3, 0.14)), draw.box(
-        (-0.3, -0.3, beam_m - 0.12), (0.3, 0.3, beam_m)
+    foot, head = (
+        draw.box((-0.3, -0.3, 0), (0.3, 0.3, 0.14)),
+        draw.box((-0.3, -0.3, beam_m - 0.12), (0.3, 0.3, beam_m)),
     )
     rings = [draw.cylinder(0.27, 0.1, 0.14), draw.cylinder(0.26, 0.1, beam_m - 0.22)]
     shaft = draw.cylinder(0.215, beam_m - 0.46, 0.24)

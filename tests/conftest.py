@@ -54,11 +54,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def sketch_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the sketch of Wudadao once for the whole run."""
     from cim.sources import build_twin, read_district
-    from cim.store import create
+    from cim.cli._keep import keep
+    from cim.jobs import QUIET
 
     path = tmp_path_factory.mktemp("sketch") / "wudadao.cim"
     built = build_twin(read_district(ROOT / "data" / "wudadao" / "district.toml"))
-    create(built, path)
+    keep(built, path, replace=False, job=QUIET)
     return path
 
 

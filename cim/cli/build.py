@@ -10,6 +10,7 @@ import typer
 from cim import messages
 from cim.cli import _show
 from cim.cli._app import answer
+from cim.cli._keep import keep
 from cim.errors import RequestError
 from cim.jobs import cpu_clock
 
@@ -40,7 +41,7 @@ def verb(
 ) -> dict[str, Any]:
     """Build a twin."""
     from cim.sources import build_twin, district_from_files, read_district
-    from cim.store import check_target, create
+    from cim.store import check_target
 
     with cpu_clock() as cpu_s, _show.progress() as job:
         check_target(out, replace=replace)
@@ -59,7 +60,7 @@ def verb(
             accept_rejects=accept_rejects,
             job=job,
         )
-        stored = create(built, out, replace=replace, job=job)
+        stored = keep(built, out, replace=replace, job=job)
         total = built.report.total
         return answer(
             stored,

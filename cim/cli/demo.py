@@ -10,6 +10,7 @@ import typer
 from cim import messages
 from cim.cli import _show
 from cim.cli._app import answer
+from cim.cli._keep import keep
 from cim.errors import MissingError
 from cim.jobs import Job, cpu_clock
 
@@ -64,11 +65,10 @@ def verb(
 
 def _build(district: Path, twin: Path, job: Job) -> tuple[Any, Any]:
     from cim.sources import build_twin, read_district
-    from cim.store import create
 
     twin.parent.mkdir(parents=True, exist_ok=True)
     built = build_twin(read_district(district), job=job)
-    return create(built, twin, replace=twin.exists(), job=job), built.report
+    return keep(built, twin, replace=twin.exists(), job=job), built.report
 
 
 def _ask(twin: Path, view: Any, job: Job) -> dict[str, tuple[str, Any]]:

@@ -13,6 +13,7 @@ from cim.crs import parse_crs, parse_height_datum
 from cim.errors import CimError, SourceError
 from cim.model.kinds import kinds
 from cim.sources.opening import check_file, format_of, suffixes
+from cim.sources.place import named
 from cim.sources.readers import outer_readers
 from cim.sources.rows import parts_of
 from cim.sources.spec import LayerSpec
@@ -310,16 +311,8 @@ class _Document:
         try:
             return str(parse(table[key]))
         except CimError as error:
-            raise type(error)(
-                "source.toml_value",
-                given=str(table[key]),
-                values={
-                    "file": self.path.name,
-                    "line": self.line(key, index),
-                    "key": key,
-                    "why": error,
-                },
-            ) from error
+            where = f"{self.path.name}, {key}, {self.line(key, index)}"
+            raise named(error, where) from error
 
     def _texts(self, key: str, table: Mapping[str, Any], index: int) -> dict[str, str]:
         found = table.get(key, {})

@@ -50,11 +50,9 @@ class Place:
 
 def named(error: CimError, file: str) -> CimError:
     """Return `error` as one that names the file it is about."""
-    return type(error)(
-        "source.in_file",
-        given=file,
-        values={"why": error, "reason": error.key},
-    )
+    values = {name: value for name, value in error.values.items() if name != "given"}
+    given = f"{error.given} ({file})" if file not in error.given else error.given
+    return type(error)(error.key, given=given, values=values)
 
 
 def place_of(

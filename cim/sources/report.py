@@ -41,11 +41,11 @@ class Entry:
         """Return the line as plain data, its texts in `lang`."""
         return {
             "action": self.action,
-            "reason": self.reason,
+            "key": self.reason,
+            "reason": messages.text(self.reason, self.values, lang=lang),
             "file": self.file,
             "layer": self.layer,
             "object": self.object,
-            "text": messages.text(self.reason, self.values, lang=lang),
             "remedy": messages.remedy(self.reason, self.values, lang=lang),
             "values": {key: _plain(value) for key, value in self.values.items()},
         }

@@ -44,6 +44,10 @@ class Observations:
     def __len__(self) -> int:
         return len(self.sensor)
 
+    def rows(self) -> list[tuple[str, float, float]]:
+        """Return (sensor id, seconds since 1970-01-01T00:00Z, value) of every reading."""
+        return list(zip(self.sensor, self.epoch_s.tolist(), self.value.tolist(), strict=True))
+
 
 def read_observations(
     specs: tuple[ObservationSpec, ...], *, sensors: dict[str, str], report: Report
@@ -141,15 +145,15 @@ def _fault(
     seen: dict[tuple[str, float], int],
 ) -> tuple[str, dict[str, object]] | None:
     if at is None:
-        return "source.reading.time", {"value": row["time"]}
+        return "source.row.time", {"value": row["time"]}
     if row["sensor"] not in sensors:
-        return "source.reading.sensor", {"value": row["sensor"]}
+        return "source.row.sensor", {"value": row["sensor"]}
     try:
         finite = bool(np.isfinite(float(row["value"])))
     except ValueError:
         finite = False
     if not finite:
-        return "source.reading.value", {"value": row["value"]}
+        return "source.row.value", {"value": row["value"]}
     first = seen.get((sensors[row["sensor"]], at.timestamp()))
     if first is not None:
         return "source.object.duplicate", {"original": first}

@@ -1,0 +1,304 @@
+"""IFC -> city objects: storeys, rooms, elements with their meshes, on the building they belong to.
+
+The entry point ``cim.readers: ifc``. What is written in the file is read first; the
+geometry follows from a process of its own. Every product comes out with one outcome:
+``exact`` (it has its mesh), ``none_by_design`` (it has no body of its own) or ``missing``
+(it should have one and has not); what is missing is listed with its reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bim_import._evidence import evidence_of, length_unit_m
+from bim_import.features import Group, Model, group_products, tables
+from bim_import.framing import choose_place, datum_of, to_frame
+from bim_import.ifc_file import OpenedIfc, open_ifc
+from bim_import.instancing import Pool, place_products
+from bim_import.joining import find_building
+from bim_import.meshing import Budget, Meshed, mesh_products
+from bim_import.semantics import Product, read_products
+from cim.crs import Box, Frame
+from cim.errors import SourceError
+from cim.jobs import Job
+from cim.model.ids import own_ids
+from cim.model.mesh import Instance, MeshPool
+from cim.model.table import FeatureTable
+from cim.sources.report import Report
+from cim.sources.spec import LayerSpec, Loaded
+
+__all__ = ["Look", "probe", "read"]
+
+_OPTIONS = {"at", "height_offset_m", "stall_s", "product_s", "total_s", "guess"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a first look at a file says of its place, for choosing a frame.
+
+    Attributes
+    ----------
+    crs, height_datum
+        Projected system and height datum.
+    bounds
+        Rough box in `crs`.
+    """
+
+    crs: str
+    height_datum: str
+    bounds: Box
+
+
+def probe(spec: LayerSpec) -> Look | None:
+    """Look where a file stands, without meshing it; None where it needs a frame to say so.
+
+    Raises
+    ------
+    FrameError
+        The file has no usable position.
+    """
+    file = open_ifc(spec.file).file
+    if "at" in spec.options and spec.crs is None:
+        return None
+    place = choose_place(file, spec, frame=None)
+    centre = evidence_of(file).centre
+    x, y = (place.matrix @ np.array([*centre, 1.0]))[:2]
+    crs, height = datum_of(place, spec)
+    return Look(crs, height, (float(x) - 50, float(y) - 50, float(x) + 50, float(y) + 50))
+
+
+def read(
+    spec: LayerSpec,
+    *,
+    frame: Frame,
+    report: Report,
+    near: Mapping[str, FeatureTable],
+    job: Job,
+) -> Loaded:
+    """Read an IFC file into layers of the twin's frame.
+
+    Parameters
+    ----------
+    spec
+        The file. Options: ``at = [east, north, height, turn_deg]`` places a model that
+        does not say where it stands (counter-clockwise, in ``crs`` or else the frame);
+        ``height_offset_m`` as in `cim.crs.transform_heights`; ``stall_s``, ``product_s``,
+        ``total_s`` bound the meshing.
+    frame
+        The twin's frame.
+    report
+        Gets a line per product without its mesh, and notes on every choice.
+    near
+        Layers read before: a building among them that the model stands on becomes its
+        whole.
+    job
+        Progress and cancel.
+
+    Raises
+    ------
+    MissingError
+        ifcopenshell is not installed.
+    SourceError
+        The file is not IFC, is cut short or holds no product.
+    FrameError
+        Its place cannot be told, or not be brought into the frame.
+    """
+    job.step(0, 1, what="bim.reading")
+    opened = open_ifc(spec.file)
+    log = _Log(report, spec)
+    log.opening(opened)
+    products = _read(opened, spec, log)
+    choose_place(opened.file, spec, frame=frame)  # no place: say so before the long work
+    wanted = [p.guid for p in products.values() if p.shaped and not p.voids]
+    meshed = mesh_products(spec.file, wanted, job=job, budget=_budget(spec.options))
+    pool = place_products(meshed, products)
+    centre = _centre(pool)
+    place = choose_place(opened.file, spec, frame=frame, centre=centre)
+    log.note(place.rule, {**place.values, "level": place.level})
+    matrix = to_frame(place, spec, frame, centre or evidence_of(opened.file).centre)
+    model = _model(opened, spec, products, meshed, pool, matrix)
+    groups = group_products(model)
+    for group in groups:
+        _join(group, near, log)
+    made = tables(model, groups)
+    log.outcomes(model, made, meshed, pool)
+    return Loaded(tables=made, meshes=_pool(model, groups))
+
+
+def _read(opened: OpenedIfc, spec: LayerSpec, log: _Log) -> dict[str, Product]:
+    """Return the products by GlobalId; a second one of the same GlobalId is rejected."""
+    products: dict[str, Product] = {}
+    for product in read_products(opened.file, length_unit_m(opened.file)):
+        if product.guid in products:
+            log.duplicate(product)
+        else:
+            products[product.guid] = product
+    if not products:
+        raise SourceError("bim.no_products", given=spec.file.name)
+    return products
+
+
+def _model(
+    opened: OpenedIfc,
+    spec: LayerSpec,
+    products: dict[str, Product],
+    meshed: Meshed,
+    pool: Pool,
+    matrix: Any,
+) -> Model:
+    outcome = {
+        guid: "exact" if guid in pool.placed
+        else "missing" if guid in meshed.missing
+        else "none_by_design"
+        for guid in products
+    }  # fmt: skip
+    ids = {g: own_ids(p.kind, spec.source_key, [g])[0] for g, p in products.items()}
+    labelled = any(
+        "示意数据" in (one.Description or "")
+        for name in ("IfcProject", "IfcSite", "IfcBuilding")
+        for one in opened.file.by_type(name)
+    )
+    return Model(
+        products=products, ids=ids, outcome=outcome, pool=pool, matrix=matrix,
+        levels=_levels(opened.file), source=spec.source_key, name=spec.name,
+        illustrative=spec.illustrative or labelled,
+    )  # fmt: skip
+
+
+def _levels(file: Any) -> dict[str, float]:
+    """Return the height of every storey's zero in model metres."""
+    from ifcopenshell.util.placement import get_local_placement
+
+    unit = length_unit_m(file)
+    return {
+        one.GlobalId: float(get_local_placement(one.ObjectPlacement)[2, 3]) * unit
+        for one in file.by_type("IfcBuildingStorey")
+        if one.ObjectPlacement is not None
+    }
+
+
+def _join(group: Group, near: Mapping[str, FeatureTable], log: _Log) -> None:
+    """Find the building under a group and say how far the two disagree."""
+    if group.building is None:
+        log.note("bim.no_building", {"count": len(group.members)})
+        return
+    if group.footprint is None:
+        return
+    match = find_building(group.footprint, near)
+    if match is None:
+        if near:
+            log.note("bim.stands_alone", {"name": group.title})
+        return
+    group.joined = match
+    log.note("bim.joined", {
+        "name": group.title, "id": match.id, "source_id": match.source_id,
+        "overlap": f"{100 * match.overlap:.0f}", "area": f"{group.footprint.area:.1f}",
+        "other_area": f"{match.area_m2:.1f}", "height": _metres(group.height_m),
+        "other_height": _metres(match.height_m), "floor": _metres(group.floor_level_m),
+        "other_floor": _metres(match.floor_level_m),
+    })  # fmt: skip
+
+
+def _pool(model: Model, groups: list[Group]) -> MeshPool:
+    """Return meshes and instances: each product its own, and each building its outside."""
+    instances = [
+        Instance(
+            object_id=model.ids[guid], mesh_id=one.mesh_id, matrix=model.matrix @ one.matrix,
+            lod="4", cim_level=5 if model.products[guid].kind == "room" else 6,
+        )
+        for guid, one in model.pool.placed.items()
+    ]  # fmt: skip
+    for group in groups:
+        if group.building is None:
+            continue
+        owner = group.joined.id if group.joined else model.ids[group.building]
+        instances += [
+            Instance(
+                object_id=owner, mesh_id=model.pool.placed[guid].mesh_id,
+                matrix=model.matrix @ model.pool.placed[guid].matrix, lod="3", cim_level=4,
+            )
+            for guid in group.outside
+        ]  # fmt: skip
+    return MeshPool(model.pool.meshes, tuple(model.pool.materials), tuple(instances))
+
+
+def _centre(pool: Pool) -> tuple[float, float, float] | None:
+    """Return the middle of all geometry in model metres; None without any."""
+    if not pool.placed:
+        return None
+    boxes = [pool.vertices(guid) for guid in pool.placed]
+    low = np.min([b.min(axis=0) for b in boxes], axis=0)
+    high = np.max([b.max(axis=0) for b in boxes], axis=0)
+    x, y, z = ((low + high) / 2).tolist()
+    return x, y, z
+
+
+def _budget(options: Mapping[str, Any]) -> Budget:
+    chosen = Budget()
+    return Budget(
+        stall_s=float(options.get("stall_s", chosen.stall_s)),
+        product_s=float(options.get("product_s", chosen.product_s)),
+        total_s=float(options.get("total_s", chosen.total_s)),
+    )
+
+
+def _metres(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.2f}"
+
+
+@dataclass(frozen=True)
+class _Log:
+    """Writes the report of one file."""
+
+    report: Report
+    spec: LayerSpec
+
+    def note(self, key: str, values: Mapping[str, Any]) -> None:
+        self.report.note(key, file=self.spec.file.name, layer="bim", values=values)
+
+    def opening(self, opened: OpenedIfc) -> None:
+        if opened.patched:
+            self.note("bim.patched", {"declared": opened.declared, "schema": opened.schema})
+        if opened.unknown:
+            listed = ", ".join(f"{name} × {n}" for name, n in opened.unknown.items())
+            self.note("bim.unknown_classes", {"classes": listed})
+        unused = sorted(set(self.spec.options) - _OPTIONS)
+        if unused:
+            self.note("bim.option_unused", {"options": ", ".join(unused)})
+
+    def duplicate(self, product: Product) -> None:
+        count = self.report.layer(product.kind)
+        count.read += 1
+        count.rejected += 1
+        self.report.reject(
+            "bim.duplicate", file=self.spec.file.name, layer=product.kind,
+            object=f"#{product.step_id}", values={"id": product.guid},
+        )  # fmt: skip
+
+    def outcomes(self, model: Model, made: list[FeatureTable], meshed: Meshed, pool: Pool) -> None:
+        """Count every product and list those without the mesh they should have."""
+        layers = {guid: table.layer for table in made for guid in table.columns["source_id"]}
+        for guid, product in model.products.items():
+            layer = layers[guid]
+            count = self.report.layer(layer)
+            count.read += 1
+            count.kept += 1
+            if model.outcome[guid] == "missing":
+                count.repaired += 1
+                self.report.repair(
+                    "bim.geometry_missing", file=self.spec.file.name, layer=layer, object=guid,
+                    values={"class": product.ifc_class, "name": product.name or "-",
+                            "why": meshed.missing[guid]},
+                )  # fmt: skip
+        total = Counter(model.outcome.values())
+        triangles = sum(len(pool.meshes[p.mesh_id].triangles) for p in pool.placed.values())
+        self.note("bim.outcomes", {
+            "products": len(model.products), "exact": total["exact"],
+            "none": total["none_by_design"], "missing": total["missing"],
+            "kernel": meshed.kernel, "meshes": len(pool.meshes), "triangles": triangles,
+        })  # fmt: skip

@@ -1,0 +1,44 @@
+"""From files to a twin on disk, as the verbs that build do it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cim.jobs import Job
+
+if TYPE_CHECKING:
+    from cim.sources import Built
+    from cim.store import StoredTwin
+
+__all__ = ["keep"]
+
+
+def keep(built: Built, path: Path, *, replace: bool, job: Job) -> StoredTwin:
+    """Write what a build made, with its report, sources and observations.
+
+    Parameters
+    ----------
+    built
+        What `cim.sources.build_twin` returned.
+    path
+        The folder ``NAME.cim``.
+    replace
+        Whether a twin that is there may be replaced.
+    job
+        Progress and cancel.
+    """
+    from cim.store import create
+
+    seen = built.observations
+    return create(
+        built.twin,
+        path,
+        replace=replace,
+        report=built.report.record(),
+        sources=[source.record() for source in built.sources],
+        observations=list(
+            zip(seen.sensor, seen.epoch_s.tolist(), seen.value.tolist(), strict=True)
+        ),
+        job=job,
+    )
