@@ -196,18 +196,19 @@ class Drawing:
         *,
         name: str,
         within: Any,
+        on: Any = None,
         at: Vector = (0.0, 0.0, 0.0),
         turn_deg: float = 0.0,
         shape: Any = None,
         material: str = "",
         kind: str = "",
     ) -> Any:
-        """Create a product placed in `within` and related to it.
+        """Create a product related to `within`, placed in it or else in `on`.
 
         A storey contains it; another element or a spatial parent has it as a part.
         """
         entity = self.add(ifc_class, part, {"Name": name})
-        entity.ObjectPlacement = self.placement(within.ObjectPlacement, at, turn_deg)
+        entity.ObjectPlacement = self.placement((on or within).ObjectPlacement, at, turn_deg)
         entity.Representation = shape
         if kind:
             entity.PredefinedType = kind

@@ -194,7 +194,9 @@ def tables(model: Model, groups: Sequence[Group]) -> list[FeatureTable]:
         if product.kind == "building":
             _building(record, owners[guid])
         elif product.kind == "storey":
-            record |= {"elevation_m": product.elevation_m, "index": order.get(guid)}
+            level = product.elevation_m
+            level = model.levels.get(guid) if level is None else level
+            record |= {"elevation_m": _known(level), "index": order.get(guid)}
         elif product.kind == "room":
             record |= _room(model, product)
         elif guid in model.pool.placed:
@@ -285,5 +287,5 @@ def _top(model: Model, guids: Sequence[str]) -> float:
     return max((float(model.world(g)[:, 2].max()) for g in guids), default=float("nan"))
 
 
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else round(value, 3)
+def _known(value: float | None) -> float | None:
+    return None if value is None or np.isnan(value) else round(value, 3)

@@ -146,7 +146,11 @@ def resolve(
         if crs is None:
             raise FrameError("bim.at_needs_crs", given=name)
         matrix = turn_and_move(np.deg2rad(at[3]), at[:3])
-        values = {"given": name, "at": ", ".join(f"{v:g}" for v in at), "crs": crs}
+        east, north = (matrix @ np.array([*evidence.centre, 1.0]))[:2]
+        if not inside(crs, float(east), float(north)):
+            place = {"crs": crs, "place": f"{east:.0f}, {north:.0f}"}
+            raise FrameError("bim.outside_area", given=name, values=place)
+        values = {"given": name, "at": ", ".join(f"{v:.10g}" for v in at), "crs": crs}
         return Placement(matrix, crs, height_datum, 0, "bim.placed_at", values)
     if evidence.conversion is not None:
         return _converted(evidence, evidence.conversion, name, inside, height_datum)

@@ -125,9 +125,8 @@ def read(
     groups = group_products(model)
     for group in groups:
         _join(group, near, log)
-    made = tables(model, groups)
-    log.outcomes(model, made, meshed, pool)
-    return Loaded(tables=made, meshes=_pool(model, groups))
+    log.outcomes(model, meshed)
+    return Loaded(tables=tables(model, groups), meshes=_pool(model, groups))
 
 
 def _read(opened: OpenedIfc, spec: LayerSpec, log: _Log) -> dict[str, Product]:
@@ -258,8 +257,14 @@ class _Log:
     report: Report
     spec: LayerSpec
 
+    @property
+    def layer(self) -> str:
+        """Return the name under which the file's products are counted."""
+        return self.spec.name or self.spec.kind or "bim"
+
     def note(self, key: str, values: Mapping[str, Any]) -> None:
-        self.report.note(key, file=self.spec.file.name, layer="bim", values=values)
+        """Say something about the file."""
+        self.report.note(key, file=self.spec.file.name, layer=self.layer, values=values)
 
     def opening(self, opened: OpenedIfc) -> None:
         if opened.patched:
@@ -272,30 +277,29 @@ class _Log:
             self.note("bim.option_unused", {"options": ", ".join(unused)})
 
     def duplicate(self, product: Product) -> None:
-        count = self.report.layer(product.kind)
+        """Reject a second product of one GlobalId."""
+        count = self.report.layer(self.layer)
         count.read += 1
         count.rejected += 1
         self.report.reject(
-            "bim.duplicate", file=self.spec.file.name, layer=product.kind,
+            "bim.duplicate", file=self.spec.file.name, layer=self.layer,
             object=f"#{product.step_id}", values={"id": product.guid},
         )  # fmt: skip
 
-    def outcomes(self, model: Model, made: list[FeatureTable], meshed: Meshed, pool: Pool) -> None:
+    def outcomes(self, model: Model, meshed: Meshed) -> None:
         """Count every product and list those without the mesh they should have."""
-        layers = {guid: table.layer for table in made for guid in table.columns["source_id"]}
-        for guid, product in model.products.items():
-            layer = layers[guid]
-            count = self.report.layer(layer)
-            count.read += 1
-            count.kept += 1
-            if model.outcome[guid] == "missing":
-                count.repaired += 1
-                self.report.repair(
-                    "bim.geometry_missing", file=self.spec.file.name, layer=layer, object=guid,
-                    values={"class": product.ifc_class, "name": product.name or "-",
-                            "why": meshed.missing[guid]},
-                )  # fmt: skip
+        count = self.report.layer(self.layer)
+        count.read += len(model.products)
+        count.kept += len(model.products)
+        for guid, why in meshed.missing.items():
+            product = model.products[guid]
+            count.repaired += 1
+            self.report.repair(
+                "bim.geometry_missing", file=self.spec.file.name, layer=self.layer, object=guid,
+                values={"class": product.ifc_class, "name": product.name or "-", "why": why},
+            )  # fmt: skip
         total = Counter(model.outcome.values())
+        pool = model.pool
         triangles = sum(len(pool.meshes[p.mesh_id].triangles) for p in pool.placed.values())
         self.note("bim.outcomes", {
             "products": len(model.products), "exact": total["exact"],

@@ -121,12 +121,12 @@ def check_clear(buildings: Sequence[Building], streets: Any) -> None:
 def building_features(
     buildings: Sequence[Building], ground_m: Sequence[float], addresses: Mapping[str, str]
 ) -> list[Feature]:
-    """Return buildings as features with their ground level and the id of their address."""
+    """Return buildings as features with their ground level and the text of their address."""
     features = []
     for one, level in zip(buildings, ground_m, strict=True):
         base = round(level, 3)
         floor = one.properties.get("floor_level_m") or round(base + _PLINTH_M, 3)
-        levels = {"base_m": base, "floor_level_m": floor, "address_id": addresses[one.source_id]}
+        levels = {"base_m": base, "floor_level_m": floor, "address": addresses[one.source_id]}
         features.append(Feature(one.source_id, one.footprint, {**one.properties, **levels}))
     return features
 
@@ -161,7 +161,7 @@ def _named_properties(row: Row, area_m2: float) -> dict[str, Any]:
         "roof_type": row.text_or_none("roof"),
         "floor_area_m2": floor_area,
         **_people(row.text("use"), floor_area),
-        "source": row.text("source"),
+        "basis": row.text("source"),
     }
 
 

@@ -68,12 +68,10 @@ def _plain(table: Mapping[str, Any], frame: StreetFrame, x: Array, y: Array) -> 
     wave, height = 2.0 * math.pi / table["relief_length_m"], table["relief_m"]
     column = table["level_m"] - fall * math.sin(angle) * east
     row = -fall * math.cos(angle) * north
-    # a sum of waves along u and v keeps the plain separable: cheap and smooth
-    along_u = wave * (east[None, :] * sine + north[:, None] * cosine)
-    along_v = 1.4 * wave * (east[None, :] * cosine - north[:, None] * sine)
-    return np.asarray(
-        column[None, :] + row[:, None] + height * (np.cos(along_u) * np.cos(along_v))
-    )
+    u = wave * (east[None, :] * sine + north[:, None] * cosine)
+    v = wave * (east[None, :] * cosine - north[:, None] * sine)
+    relief = 0.6 * np.cos(0.83 * u + 0.47 * v) + 0.4 * np.cos(1.31 * v - 0.59 * u)
+    return np.asarray(column[None, :] + row[:, None] + height * relief)
 
 
 def _window(

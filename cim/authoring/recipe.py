@@ -54,7 +54,7 @@ def author(folder: Path, *, into: Path | None = None) -> list[Path]:
     houses.check_clear(built, ground_plan.corridors(network))
     ground = make_ground(area["terrain"], frame, network, plots, _rows(tables, "bowls"))
     addresses = number_houses(built, _rows(tables, "numbering"), area["text"])
-    known = {one.building: one.source_id for one in addresses}
+    known = {one.building: one.text for one in addresses}
     pipes, nodes = make_pipes(
         _rows(tables, "pipes"), _rows(tables, "pipe_nodes"), network, frame, ground
     )

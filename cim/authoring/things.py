@@ -68,7 +68,7 @@ def area_features(rows: Sequence[Row], kind: str, frame: StreetFrame) -> list[Fe
             [float(part) for part in corner.split()]
             for corner in row.text("outline_uv_m").split(";")
         ]
-        properties: dict[str, Any] = {"name": row.text("name"), "parent": row.text_or_none("parent")}
+        properties: dict[str, Any] = {"name": row.text("name")}
         if kind == "catchment":
             properties["drain_mm_h"] = row.real("drain_mm_h")
         else:

@@ -44,7 +44,7 @@ def wgs84_to_gcj02(lonlat: npt.ArrayLike) -> Array:
     Examples
     --------
     >>> wgs84_to_gcj02([[117.2, 39.1]]).round(5).tolist()
-    [[117.20629, 39.10103]]
+    [[117.2063, 39.10102]]
     """
     points = _points(lonlat)
     return points + _gcj_shift(points)

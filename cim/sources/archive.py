@@ -35,10 +35,7 @@ def unpack(path: Path, into: Path) -> list[Path]:
         large, or there is nothing in it to read.
     """
     try:
-        if path.suffix.lower() == ".zip":
-            files = _unzip(path, into)
-        else:
-            files = _untar(path, into)
+        files = _unzip(path, into) if path.suffix.lower() == ".zip" else _untar(path, into)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, RuntimeError) as error:
         why = " ".join(str(error).split())
         raise SourceError("source.unreadable", given=path.name, values={"why": why}) from error

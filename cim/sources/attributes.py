@@ -37,8 +37,22 @@ HIGHEST_M = 1000.0  # above ground; the tallest building of 2025 stands 828 m
 ID_NAMES = ("id", "fid", "objectid", "gid", "uuid", "guid", "osm_id", "full_id", "编号", "ogc_fid")
 """Columns that number objects: own ids where they do so uniquely, never content."""
 
-_RESERVED = frozenset("id kind layer geometry geom fid ogc_fid rowid source source_id illustrative".split())
-_SETTINGS = frozenset("source source_id illustrative".split())
+_RESERVED = frozenset(
+    [
+        "id",
+        "kind",
+        "layer",
+        "geometry",
+        "geom",
+        "fid",
+        "ogc_fid",
+        "rowid",
+        "source",
+        "source_id",
+        "illustrative",
+    ]
+)
+_SETTINGS = frozenset(["source", "source_id", "illustrative"])
 
 Fault = tuple[str, dict[str, Any]]
 

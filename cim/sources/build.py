@@ -171,9 +171,7 @@ def build_twin(
         pool=made.meshes,
         zone=district.zone,
     )
-    watched = read_observations(
-        district.observations, sensors=_sensors(made.tables), report=report
-    )
+    watched = read_observations(district.observations, sensors=_sensors(made.tables), report=report)
     _judge(report, "observations", strict=strict, accept_rejects=accept_rejects)
     return Built(twin, report, tuple(made.sources), watched, district.title)
 
@@ -198,9 +196,7 @@ class _Made:
         elif one.head is not None:
             self._read_raster(one, job)
         else:
-            table = read_vector(
-                one, frame=self.frame, report=self.report, seen=self.seen, job=job
-            )
+            table = read_vector(one, frame=self.frame, report=self.report, seen=self.seen, job=job)
             if one.place is not None and one.place.crs not in PSEUDO_CRS:
                 known = {**self.near, **self.tables}
                 check_shift(table, known, frame=self.frame, file=one.spec.file.name)

@@ -219,7 +219,11 @@ class _Document:
         )
 
     def check(
-        self, where: str, table: Mapping[str, Any], known: Mapping[str, Any], index: int | None = None
+        self,
+        where: str,
+        table: Mapping[str, Any],
+        known: Mapping[str, Any],
+        index: int | None = None,
     ) -> None:
         """Refuse unknown keys and wrong types."""
         for key, value in table.items():
@@ -248,7 +252,7 @@ class _Document:
             self.fail("source.toml_lacks", "file", {}, index)
         if "://" in table["file"] or table["file"].lower().startswith("/vsi"):
             raise SourceError("source.remote", given=table["file"])
-        found = self.path.parent / table["file"]
+        found = self.path.parent / str(table["file"])
         if not found.is_file():
             self.fail("source.toml_no_file", "file", {"path": table["file"]}, index)
         return found
@@ -264,7 +268,9 @@ class _Document:
                 "source.unknown_format", given=file.name, values={"known": suffixes()}
             )
         if kind is not None and kind not in kinds() and not (outer and kind == "bim"):
-            self.fail("source.toml_kind", "kind", {"kind": kind, "known": ", ".join(kinds())}, index)
+            self.fail(
+                "source.toml_kind", "kind", {"kind": kind, "known": ", ".join(kinds())}, index
+            )
         name = table.get("name", "")
         if name and not re.fullmatch(r"[\w-]+", name):
             self.fail("source.toml_name", "name", {"name": name}, index)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from cim.errors import SourceError
@@ -20,6 +20,7 @@ from cim.sources.report import Report
 __all__ = ["check_texts", "json_text", "shapefile_encoding"]
 
 _LANGUAGE_IDS = {0x4D: "gbk", 0x7A: "gbk", 0x78: "big5", 0x4F: "big5", 0x13: "cp932"}
+_GDAL = {"latin-1": "ISO-8859-1"}  # where GDAL spells a codec in another way than Python
 _MOST_BYTES = 4_000_000  # enough to tell an encoding; the rest is read by GDAL
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
@@ -55,7 +56,7 @@ def shapefile_encoding(path: Path, declared: str | None, report: Report, layer: 
                 layer=layer,
                 values={"encoding": chosen.upper()},
             )
-        return chosen
+        return _GDAL.get(chosen, chosen)
     name = _codec(said, path)
     if texts and not _fits(texts, name, found):
         raise SourceError(
@@ -63,7 +64,7 @@ def shapefile_encoding(path: Path, declared: str | None, report: Report, layer: 
             given=path.name,
             values={"declared": said, "found": (found or "?").upper()},
         )
-    return name
+    return _GDAL.get(name, name)
 
 
 def json_text(path: Path, declared: str | None) -> bytes:
@@ -101,12 +102,14 @@ def json_text(path: Path, declared: str | None) -> bytes:
             ) from second
     if declared is not None and _codec(declared, path) != "utf-8" and not raw.isascii():
         raise SourceError(
-            "source.encoding_wrong", given=path.name, values={"declared": declared, "found": "UTF-8"}
+            "source.encoding_wrong",
+            given=path.name,
+            values={"declared": declared, "found": "UTF-8"},
         )
     return raw
 
 
-def check_texts(columns: Iterable[Sequence[object]], file: str) -> None:
+def check_texts(columns: Iterable[Iterable[object]], file: str) -> None:
     """Refuse texts that were decoded wrongly before they came here (乱码).
 
     A text is mojibake when writing it in GBK or Windows-1252 and reading that as
@@ -175,11 +178,18 @@ def _codec(name: str, path: Path) -> str:
     return {"iso8859-1": "latin-1", "gb2312": "gbk"}.get(found, found)
 
 
-def _fits(texts: list[bytes], name: str, found: str | None) -> bool:
+def _decodes(texts: list[bytes], name: str) -> bool:
+    """Tell whether all texts decode; one may be cut inside its last character."""
     try:
         for text in texts:
-            text.decode(name)
+            codecs.getincrementaldecoder(name)().decode(text, final=False)
     except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _fits(texts: list[bytes], name: str, found: str | None) -> bool:
+    if not _decodes(texts, name):
         return False
     if name == "utf-8" or found is None:
         return True
@@ -193,11 +203,7 @@ def _guess(texts: list[bytes]) -> str | None:
     joined = b"\n".join(texts)
     if joined.isascii():
         return None
-    for cut in range(4):  # a field or a sample may end inside a character
-        try:
-            (joined[: len(joined) - cut] if cut else joined).decode("utf-8")
-        except UnicodeDecodeError:
-            continue
+    if _decodes(texts, "utf-8"):
         return "utf-8"
     high = len(re.findall(rb"[\x80-\xff]", joined))
     pairs = len(re.findall(rb"[\xa1-\xfe][\xa1-\xfe]", joined))

@@ -95,9 +95,7 @@ def check_file(path: Path) -> Format:
         raise SourceError("source.not_a_file", given=text)
     found = format_of(path)
     if found is None:
-        raise SourceError(
-            "source.unknown_format", given=path.name, values={"known": suffixes()}
-        )
+        raise SourceError("source.unknown_format", given=path.name, values={"known": suffixes()})
     size = path.stat().st_size
     if size == 0:
         raise SourceError("source.empty_file", given=path.name)
@@ -158,9 +156,7 @@ def sidecar(path: Path, suffix: str) -> Path | None:
 def _check_sidecars(path: Path) -> None:
     lacking = [suffix for suffix in (".shx", ".dbf") if sidecar(path, suffix) is None]
     if lacking:
-        raise SourceError(
-            "source.sidecar", given=path.name, values={"lacking": ", ".join(lacking)}
-        )
+        raise SourceError("source.sidecar", given=path.name, values={"lacking": ", ".join(lacking)})
     dbf, shx = sidecar(path, ".dbf"), sidecar(path, ".shx")
     assert dbf is not None and shx is not None
     with dbf.open("rb") as file:

@@ -136,7 +136,9 @@ def check_numbers(box: Box, place: Place, file: str) -> None:
     base = _LONLAT if place.crs in PSEUDO_CRS else place.crs
     if place.geographic:
         if not looks_like_lonlat(box):
-            swapped = abs(box[1]) <= 180 and abs(box[3]) <= 180 and max(abs(box[0]), abs(box[2])) <= 90
+            swapped = (
+                abs(box[1]) <= 180 and abs(box[3]) <= 180 and max(abs(box[0]), abs(box[2])) <= 90
+            )
             key = "source.swapped_axes" if swapped else "source.metres_as_degrees"
             raise FrameError(key, given=file, values=values)
     elif looks_like_lonlat(box):

@@ -109,7 +109,9 @@ def expand(specs: tuple[LayerSpec, ...], into: Path) -> list[LayerSpec]:
         wanted = [file for file in inner if file.name == spec.options.get("member")] or inner
         for file in wanted:
             found = check_file(file)
-            parts = [spec.part] if spec.part else [p for p, t in parts_of(file, found) if t is not None]
+            parts = (
+                [spec.part] if spec.part else [p for p, t in parts_of(file, found) if t is not None]
+            )
             out += [replace(spec, file=file, part=part) for part in parts]
     return out
 
@@ -133,8 +135,10 @@ def probe(spec: LayerSpec, *, report: Report) -> Probe:
             raise SourceError("source.missing", given=str(spec.file))
         return Probe(spec, spec.name or spec.kind or spec.file.suffix[1:])
     found = check_file(spec.file)
-    return _probe_raster(spec, found, report) if found.carrier == "raster" else _probe_vector(
-        spec, found, report
+    return (
+        _probe_raster(spec, found, report)
+        if found.carrier == "raster"
+        else _probe_vector(spec, found, report)
     )
 
 

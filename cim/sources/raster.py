@@ -70,10 +70,10 @@ class RasterHead:
 
 @contextmanager
 def _opened(path: Path, driver: str) -> Iterator[Any]:
+    import warnings
+
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
-
-    import warnings
 
     try:
         with warnings.catch_warnings(), rasterio.Env(GDAL_PAM_ENABLED="NO"):
@@ -180,10 +180,10 @@ def read_raster(
     job.step(1, 2, what="source.reading")
     bounds = GridFrame(head.bounds[0], head.bounds[3], head.cell, head.rows, head.cols)
     if place.crs == frame.crs:
-        target = bounds
+        target, moved = bounds, values.astype(np.float32)
     else:
         smooth = kind_name in HEIGHT_KINDS
-        target, values = _resampled(values, bounds, place, frame, smooth=smooth, job=job)
+        target, moved = _resampled(values, bounds, place, frame, smooth=smooth, job=job)
         says = {
             "source": place.crs,
             "target": frame.crs,
@@ -194,7 +194,7 @@ def read_raster(
     return Grid(
         layer=layer,
         frame=target,
-        values=np.ascontiguousarray(values, dtype=np.float32),
+        values=np.ascontiguousarray(moved),
         unit=kind_called(kind_name).unit,
         illustrative=spec.illustrative,
         source=spec.source_key,
@@ -252,7 +252,9 @@ def _heights(
     """Check heights against the earth and bring them to the twin's datum."""
     name = spec.file.name
     if place.height_datum is None:
-        raise FrameError("source.no_height_datum", given=name, values={"what": spec.kind or "terrain"})
+        raise FrameError(
+            "source.no_height_datum", given=name, values={"what": spec.kind or "terrain"}
+        )
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     says = {"low": f"{low:g}", "high": f"{high:g}"}
     if high > HIGHEST_M or low < LOWEST_M:

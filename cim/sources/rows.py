@@ -105,16 +105,18 @@ def read_rows(spec: LayerSpec, found: Format, report: Report, layer: str) -> Row
         encoding = shapefile_encoding(path, spec.encoding, report, layer)
     elif spec.part and spec.part not in [name for name, _ in parts_of(path, found)]:
         known = ", ".join(name for name, _ in parts_of(path, found))
-        raise SourceError("source.no_part", given=spec.part, values={"file": path.name, "known": known})
+        raise SourceError(
+            "source.no_part", given=spec.part, values={"file": path.name, "known": known}
+        )
     try:
         meta, table = pyogrio.raw.read_arrow(
             source, layer=spec.part or None, encoding=encoding, datetime_as_string=True
         )
+        rows = _split(meta, table)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, RuntimeError) as error:
         raise _unreadable(path, error) from error
     except (UnicodeDecodeError, ValueError) as error:
         raise _unreadable(path, error) from error
-    rows = _split(meta, table)
     rows.crs, rows.stated = meta["crs"], stated and meta["crs"] is not None
     if found.driver == "GeoJSON" and _crs_is_null(source):
         rows.crs, rows.stated = None, False

@@ -111,9 +111,7 @@ def _rows(spec: ObservationSpec) -> list[tuple[int, dict[str, str]]]:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         values = {"declared": "UTF-8", "found": "GB18030 ?"}
-        raise SourceError(
-            "source.encoding_wrong", given=spec.file.name, values=values
-        ) from error
+        raise SourceError("source.encoding_wrong", given=spec.file.name, values=values) from error
     reader = csv.DictReader(io.StringIO(text, newline=""))
     names = [name.strip() for name in reader.fieldnames or []]
     reader.fieldnames = names

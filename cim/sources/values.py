@@ -81,8 +81,18 @@ _COUNTED = ("层", "f", "storeys", "storey", "stories", "floors", "levels", "层
 _NUMBER = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(\D*)")
 
 MAY_BE_NEGATIVE = frozenset(
-    "base_m floor_level_m invert_from_m invert_to_m invert_m ground_m elevation_m level_m "
-    "index year".split()
+    [
+        "base_m",
+        "floor_level_m",
+        "invert_from_m",
+        "invert_to_m",
+        "invert_m",
+        "ground_m",
+        "elevation_m",
+        "level_m",
+        "index",
+        "year",
+    ]
 )
 """Attributes of the kinds for which a negative number makes sense: levels and years."""
 

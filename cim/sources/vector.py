@@ -27,7 +27,7 @@ from cim.sources.values import to_text
 __all__ = ["ABSOLUTE", "Seen", "read_vector"]
 
 ABSOLUTE = frozenset(
-    "base_m floor_level_m invert_from_m invert_to_m invert_m ground_m level_m".split()
+    ["base_m", "floor_level_m", "invert_from_m", "invert_to_m", "invert_m", "ground_m", "level_m"]
 )
 """Attributes that are heights above a datum, not above ground."""
 
@@ -44,7 +44,9 @@ class Seen:
     contents: dict[str, dict[tuple[bytes, int], str]] = field(default_factory=dict)
 
 
-def read_vector(probe: Probe, *, frame: Frame, report: Report, seen: Seen, job: Job) -> FeatureTable:
+def read_vector(
+    probe: Probe, *, frame: Frame, report: Report, seen: Seen, job: Job
+) -> FeatureTable:
     """Return the features of one file in the twin's frame.
 
     Parameters
@@ -200,7 +202,9 @@ def _heights(found: Attributes, checked: Checked, probe: Probe, frame: Frame) ->
     assert probe.place is not None
     file, datum = probe.spec.file.name, probe.place.height_datum
     if datum is None:
-        raise FrameError("source.no_height_datum", given=file, values={"what": ", ".join(sorted(given))})
+        raise FrameError(
+            "source.no_height_datum", given=file, values={"what": ", ".join(sorted(given))}
+        )
     offset = probe.spec.options.get("height_offset_m")
     try:
         for name in given:
