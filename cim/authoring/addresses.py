@@ -86,11 +86,11 @@ def _place(one: Building) -> tuple[float, str]:
 
 
 def _first(number: str) -> int:
-    return int(number.split("-")[0].split("增")[0])
+    return int(number.split("-", maxsplit=1)[0].split("增", maxsplit=1)[0])
 
 
 def _last(number: str) -> int:
-    return int(number.split("-")[-1].split("增")[0])
+    return int(number.rsplit("-", maxsplit=1)[-1].split("增", maxsplit=1)[0])
 
 
 def _number_side(

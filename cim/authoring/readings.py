@@ -69,7 +69,7 @@ def _traffic(
     table = day["traffic"]
     hour, quarter = divmod(step, 4)
     share, following = table["share"][hour], table["share"][(hour + 1) % 24]
-    flow = busiest * (share + (following - share) * quarter / 4)
+    flow = float(busiest * (share + (following - share) * quarter / 4))
     if rain_mm > 0.0:
         flow *= table["wet_factor"]
     if depth_m > day["pond"]["slow_from_m"]:

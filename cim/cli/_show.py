@@ -90,7 +90,7 @@ def _every_tenth() -> Any:
 
     def listen(step: Progress) -> None:
         tenth = int(step.share * 10)
-        if told.get(step.what) != tenth:
+        if tenth > told.get(step.what, -1):  # parts of a whole may start over; a line goes on
             told[step.what] = tenth
             print(f"{messages.text(step.what)} {tenth * 10} %", file=sys.stderr, flush=True)
 

@@ -159,9 +159,12 @@ class FeatureTable:
         """Return (xmin, ymin, xmax, ymax) of all geometry in metres; None where there is none."""
         import shapely
 
-        box = shapely.total_bounds(self.geometry)
-        if np.isnan(box).any():
+        placed = self.geometry[
+            ~(shapely.is_missing(self.geometry) | shapely.is_empty(self.geometry))
+        ]
+        if not len(placed):
             return None
+        box = shapely.total_bounds(placed)
         return (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
 
     @property

@@ -164,8 +164,8 @@ def _taken(
 ) -> dict[str, str]:
     """Return attribute -> column for every attribute the file feeds."""
     taken = dict(spec.columns)
-    for attribute, column in taken.items():
-        _demand(rows, spec, attribute, column)
+    for attribute, mapped in taken.items():
+        _demand(rows, spec, attribute, mapped)
     used = {*taken.values(), own}
     lower = {name.lower(): name for name in reversed(list(rows.columns)) if name not in used}
     guess = bool(spec.options.get("guess"))

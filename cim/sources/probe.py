@@ -172,7 +172,7 @@ def _probe_vector(spec: LayerSpec, found: Format, report: Report) -> Probe:
     place = place_of(settled, rows.crs, rows.stated, report=report, layer=layer)
     carrier = kind(str(settled.kind)).carrier
     if carrier == "grid":
-        values = {"kind": settled.kind}
+        values = {"kind": str(settled.kind)}
         raise SourceError("source.not_a_grid", given=spec.file.name, values=values)
     checked = check_before(rows.wkb, carrier=carrier, geographic=place.geographic)
     boxes = shapely.bounds(checked.shapes[checked.good])

@@ -25,7 +25,7 @@ from cim.store import disk, rows
 from cim.store.compare import differing
 from cim.store.create import write_grid, write_meshes
 from cim.store.lock import one_writer
-from cim.store.schema import add_kind, quoted, watch
+from cim.store.schema import add_kind, index_of, quoted, watch
 from cim.store.stored import StoredTwin, connect, generation, open_twin, read_meta
 
 __all__ = [
@@ -148,7 +148,7 @@ class _Writer:
         fids = [row[0] for row in found]
         for fid in fids:
             self.connection.execute(f"DELETE FROM {quoted(kind_name)} WHERE fid = ?", (fid,))
-            tree = quoted("cim_rtree_" + kind_name)
+            tree = index_of(kind_name)
             self.connection.execute(f"DELETE FROM {tree} WHERE fid = ?", (fid,))
         rows.write_fields(self.connection, one.layer, after.fields)
         rows.write_rows(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cim.model.kinds import Field, split_layer
 from cim.model.table import FeatureTable, as_column
-from cim.store.schema import columns_of, quoted
+from cim.store.schema import columns_of, index_of, quoted
 
 __all__ = [
     "read_fields",
@@ -109,7 +109,7 @@ def write_rows(
         _records(table, rows, srs_id, version),
     )
     connection.executemany(
-        f"INSERT INTO {quoted('cim_rtree_' + kind_name)} VALUES (?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO {index_of(kind_name)} VALUES (?, ?, ?, ?, ?, ?, ?)",
         _boxes(table, rows, origin),
     )
 

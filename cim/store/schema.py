@@ -3,7 +3,7 @@
 One table a kind, with the kind's attributes as columns and all others in the
 JSON column ``attributes``. No spatial index of GDAL's: it would hold map
 coordinates in float32 (half a metre at a northing of 4.3 million). Ours is
-``cim_rtree_<kind>``, relative to the frame's origin.
+``cim_rtree_<kind>_box``, relative to the frame's origin.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ __all__ = [
     "add_kind",
     "columns_of",
     "create_side_tables",
+    "index_of",
     "quoted",
     "watch",
 ]
@@ -88,6 +89,15 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def index_of(kind_name: str) -> str:
+    """Return the quoted name of a kind's R*Tree.
+
+    SQLite keeps a tree in tables called ``<tree>_node``, ``_parent``, ``_rowid``: the
+    ending keeps that of ``pipe`` apart from the tree of ``pipe_node``.
+    """
+    return quoted(f"cim_rtree_{kind_name}_box")
+
+
 def columns_of(kind_name: str) -> tuple[Field, ...]:
     """Return the attributes of a kind that are columns of its table."""
     return (*COMMON, *kind(kind_name).fields)
@@ -141,7 +151,7 @@ def add_kind(connection: sqlite3.Connection, one: Kind, *, srs_id: int) -> None:
         "attributes TEXT, changed_in INTEGER)"
     )
     connection.execute(
-        f"CREATE VIRTUAL TABLE {quoted('cim_rtree_' + one.name)} USING rtree"
+        f"CREATE VIRTUAL TABLE {index_of(one.name)} USING rtree"
         "(fid, minx, maxx, miny, maxy, minz, maxz)"
     )
     connection.execute(

@@ -25,7 +25,7 @@ from cim.model.mesh import Instance, Material, Mesh, MeshPool
 from cim.model.table import FeatureTable, concat
 from cim.model.twin import Bounds, layer_names
 from cim.store import disk, rows
-from cim.store.schema import SCHEMA_VERSION, quoted
+from cim.store.schema import SCHEMA_VERSION, index_of, quoted
 
 __all__ = ["StoredTwin", "connect", "generation", "grid_file", "open_twin", "read_meta"]
 
@@ -210,7 +210,7 @@ class StoredTwin:
             return "t.layer = ?", [layer]
         x, y = self.frame.origin
         xmin, ymin, xmax, ymax = bounds
-        tree = quoted("cim_rtree_" + kind_name)
+        tree = index_of(kind_name)
         near = (
             f"t.fid IN (SELECT fid FROM {tree} WHERE maxx >= ? AND minx <= ? "
             "AND maxy >= ? AND miny <= ?)"

@@ -119,7 +119,7 @@ def test_a_box_finds_what_touches_it_and_nothing_else(twin: Path) -> None:
 def test_another_program_opens_every_layer_and_finds_the_same_ids_in_a_box(twin: Path) -> None:
     """A second GDAL, in a process of its own, while this one holds the twin open."""
     stored = open_twin(twin)
-    bounds = (EAST + 10.0, NORTH + 10.0, EAST + 90.0, NORTH + 90.0)
+    bounds = (EAST + 10.0, NORTH + 10.0, EAST + 120.0, NORTH + 120.0)
     code = (
         "import json, sys, pyogrio\n"
         "path, bounds = sys.argv[1], tuple(json.loads(sys.argv[2]))\n"

@@ -186,6 +186,16 @@ def test_a_lake_over_humps_and_islands_stays_at_rest(
     assert (water.depth_m[bed > 50.61] == 0).all()
 
 
+def test_ripples_on_a_frictionless_pond_do_not_grow() -> None:
+    # The checkerboard is the wave that a step above sqrt(theta / 2) makes grow: 0.67 at 0.9.
+    rows, columns = np.mgrid[0:40, 0:40]
+    ripple_m = 1e-6 * (-1.0) ** (rows + columns)
+    ground = new_ground(np.zeros((40, 40)), cell_m=2.0, manning=0.0)
+    water = new_water(ground, depth_m=1.0 + ripple_m)
+    rained(ground, water, 300.0)
+    assert np.ptp(water.depth_m) < np.ptp(ripple_m)
+
+
 def test_rain_on_a_flat_plate_stands_as_deep_as_it_fell() -> None:
     ground = new_ground(np.zeros((20, 30)), cell_m=2.0, manning=0.03)
     water = new_water(ground)

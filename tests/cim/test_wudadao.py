@@ -1,0 +1,326 @@
+"""The sketch of Wudadao: held to public facts, sound as data, the same every time it is made."""
+
+from __future__ import annotations
+
+import csv
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+from shapely.geometry import shape
+
+from cim.authoring import author
+from cim.crs import transform
+
+FOLDER = Path(__file__).resolve().parents[2] / "data" / "wudadao"
+LAYERS = sorted(path.stem for path in FOLDER.glob("*.geojson"))
+
+
+@cache
+def layer(name: str) -> list[tuple[dict[str, Any], Any]]:
+    """Return (properties, geometry in EPSG:4548) of a made layer."""
+    made = json.loads((FOLDER / f"{name}.geojson").read_text(encoding="utf-8"))
+    shapes = [shape(one["geometry"]) for one in made["features"]]
+    moved = transform(np.array(shapes, dtype=object), source="EPSG:4490", target="EPSG:4548")
+    return [(one["properties"], m) for one, m in zip(made["features"], moved, strict=True)]
+
+
+@cache
+def table(name: str) -> list[dict[str, str]]:
+    with (FOLDER / "tables" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@cache
+def road_lines() -> dict[str, list[Any]]:
+    lines: dict[str, list[Any]] = {}
+    for properties, line in layer("roads"):
+        lines.setdefault(properties["路名"], []).append(line)
+    return lines
+
+
+@cache
+def links() -> list[tuple[str, str, str]]:
+    """Return (from, to, oneway) of every link, read from the end coordinates, not the names."""
+    made = json.loads((FOLDER / "roads.geojson").read_text(encoding="utf-8"))
+    return [
+        (
+            str(one["geometry"]["coordinates"][0]),
+            str(one["geometry"]["coordinates"][-1]),
+            one["properties"]["单行"],
+        )
+        for one in made["features"]
+    ]
+
+
+@cache
+def ground() -> tuple[np.ndarray, Any]:
+    import rasterio
+
+    with rasterio.open(FOLDER / "terrain.tif") as file:
+        return file.read(1) * file.scales[0], file.transform
+
+
+def level_at(x: float, y: float) -> float:
+    levels, place = ground()
+    return float(levels[int(place.f - y), int(x - place.c)])
+
+
+def test_the_shipped_layers_are_what_the_recipe_makes(tmp_path: Path) -> None:
+    import rasterio
+
+    written = author(FOLDER, into=tmp_path)
+    assert {path.name for path in written} >= {f"{name}.geojson" for name in LAYERS}
+    for path in written:
+        shipped = FOLDER / path.name
+        if path.suffix == ".tif":  # deflate differs between libraries, the cells must not
+            with rasterio.open(path) as new, rasterio.open(shipped) as old:
+                assert np.array_equal(new.read(1), old.read(1))
+                assert (new.profile, new.scales, new.units) == (old.profile, old.scales, old.units)
+        else:
+            assert path.read_bytes() == shipped.read_bytes(), path.name
+
+
+def test_the_folder_is_small_and_says_that_it_is_illustrative() -> None:
+    assert sum(path.stat().st_size for path in FOLDER.glob("*.*")) < 8_000_000
+    assert (FOLDER / "terrain.tif").stat().st_size < 4_000_000
+    for name in LAYERS:
+        assert "示意数据" in (FOLDER / f"{name}.geojson").read_text(encoding="utf-8")[:400]
+
+
+def test_there_are_22_roads_of_the_quarter_and_the_ring_road_beside_it() -> None:
+    assert len(road_lines()) == 23
+    assert "南京路" in road_lines()
+
+
+def test_lengths_of_roads_are_within_3_percent_of_public_figures() -> None:
+    for row in table("roads"):
+        if row["length_m"]:
+            made = sum(line.length for line in road_lines()[row["name"]])
+            print(f"{row['name']} made {made:.0f} m, public {row['length_m']} m")
+            assert made == pytest.approx(float(row["length_m"]), rel=0.03), row["name"]
+
+
+def test_crossings_lie_within_the_printed_error_of_the_control_points() -> None:
+    for row in table("crossings"):
+        one, other = (shapely.union_all(road_lines()[row[key]]) for key in ("road_a", "road_b"))
+        meeting = one.intersection(other)
+        assert not meeting.is_empty, row
+        lonlat = [[float(row["lon"]), float(row["lat"])]]
+        control = transform(lonlat, source="EPSG:4490", target="EPSG:4548")[0]
+        away = meeting.distance(shapely.Point(control))
+        print(f"{row['road_a']}×{row['road_b']}: {away:.0f} m off, allowed {row['error_m']} m")
+        assert away <= float(row["error_m"]), row
+
+
+def test_the_villa_stands_where_the_public_position_says() -> None:
+    # 117.201285, 39.110089 ± 25 m: zh.wikipedia 张学铭旧宅
+    control = transform([[117.201285, 39.110089]], source="EPSG:4490", target="EPSG:4548")[0]
+    houses = {properties["source_id"]: house for properties, house in layer("buildings")}
+    assert houses["munan-50"].centroid.distance(shapely.Point(control)) < 25.0
+    assert houses["munan-50"].area == pytest.approx(25.0 * 18.0, abs=0.1)
+    plots = {properties["source_id"]: plot for properties, plot in layer("parcels")}
+    assert plots["parcel-munan-50"].contains(houses["munan-50"])
+    # 1755 m²: zh.wikipedia
+    assert plots["parcel-munan-50"].area == pytest.approx(1755, rel=0.03)
+    # the NW side of 睦南道: the street lies towards SE, at greater v
+    near = shapely.shortest_line(houses["munan-50"], shapely.union_all(road_lines()["睦南道"]))
+    (x0, y0), (x1, y1) = near.coords
+    assert x1 > x0 and y1 < y0
+
+
+def test_every_link_can_be_reached_from_every_other() -> None:
+    ahead: dict[str, set[str]] = {}
+    back: dict[str, set[str]] = {}
+    for start, end, oneway in links():
+        pairs = [(start, end)] if oneway == "yes" else [(start, end), (end, start)]
+        for one, other in pairs:
+            ahead.setdefault(one, set()).add(other)
+            back.setdefault(other, set()).add(one)
+    nodes = {node for start, end, _ in links() for node in (start, end)}
+    for way in (ahead, back):
+        seen, waiting = set(), [next(iter(sorted(nodes)))]
+        while waiting:
+            node = waiting.pop()
+            if node not in seen:
+                seen.add(node)
+                waiting += sorted(way.get(node, ()))
+        assert seen == nodes
+
+
+def test_only_dali_road_is_one_way() -> None:
+    one_way = {p["路名"] for p, _ in layer("roads") if p["单行"] != "no"}
+    assert one_way == {"大理道"}
+
+
+def test_links_meet_only_at_their_ends() -> None:
+    lines = [line for _, line in layer("roads")]
+    tree = shapely.STRtree(lines)
+    for first, second in tree.query(lines, predicate="intersects").T:
+        if first < second:
+            meeting = lines[first].intersection(lines[second])
+            assert meeting.geom_type == "Point"
+            for line in (lines[first], lines[second]):
+                assert meeting.distance(line.boundary) < 0.01
+
+
+def test_houses_overlap_neither_each_other_nor_a_carriageway() -> None:
+    houses = [house for _, house in layer("buildings")]
+    assert 200 <= len(houses) <= 230
+    first, second = shapely.STRtree(houses).query(houses, predicate="intersects")
+    assert np.array_equal(np.sort(first[first != second]), [])
+    streets = shapely.union_all([line.buffer(p["车行道宽_m"] / 2) for p, line in layer("roads")])
+    assert not shapely.intersects(np.array(houses, dtype=object), streets).any()
+    assert all(house.geom_type == "Polygon" and house.is_valid for house in houses)
+
+
+def test_heights_fit_storeys_and_floors_lie_above_the_ground() -> None:
+    for properties, house in layer("buildings"):
+        assert 2.6 <= properties["height_m"] / properties["storeys_above"] <= 6.0, properties
+        assert properties.get("ridge_m", 99.0) > properties["height_m"]
+        inside = house.representative_point()
+        assert properties["base_m"] == pytest.approx(level_at(inside.x, inside.y), abs=0.002)
+        assert 0.2 <= properties["floor_level_m"] - properties["base_m"] <= 0.8, properties
+        assert properties["population"] + properties["jobs"] > 0
+
+
+def test_at_least_25_houses_are_known_by_name_with_their_facts() -> None:
+    named = [p for p, _ in layer("buildings") if "name" in p]
+    assert len(named) >= 25
+    assert all(p["basis"] and p["storeys_above"] for p in named)
+    assert {p["protection"] for p in named if "protection" in p} == {"特殊", "重点", "一般"}
+    shapes = {p["source_id"]: house for p, house in layer("buildings")}
+    assert len(shapes["qingwangfu"].interiors) == 1  # a closed court
+    college = shapes["gongshang"].centroid.distance(shapes["minyuan"].centroid)
+    assert college == pytest.approx(436, abs=30)  # 0.436 km: aroundus
+
+
+def test_every_house_has_one_address_odd_and_even_on_their_own_sides() -> None:
+    rows = [p for p, _ in layer("addresses")]
+    assert sorted(p["building"] for p in rows) == sorted(
+        p["source_id"] for p, _ in layer("buildings")
+    )
+    text_of = {p["source_id"]: p["address"] for p, _ in layer("buildings")}
+    assert all(text_of[p["building"]] == p["text"] for p in rows)
+    houses = {p["source_id"]: house for p, house in layer("buildings")}
+    courses = {
+        name: shapely.line_merge(shapely.union_all(lines), directed=True)
+        for name, lines in road_lines().items()
+    }
+    for row in rows:
+        course, house = courses[row["road"]], houses[row["building"]].centroid
+        at = course.project(house)
+        a, b = course.interpolate(max(at - 1, 0)), course.interpolate(at + 1)
+        left = (b.x - a.x) * (house.y - a.y) - (b.y - a.y) * (house.x - a.x) > 0
+        number = int(row["number"].split("-")[0].split("增")[0])
+        assert (number % 2 == 1) == left, row
+
+
+def test_house_numbers_rise_along_every_side() -> None:
+    courses = {
+        name: shapely.line_merge(shapely.union_all(lines), directed=True)
+        for name, lines in road_lines().items()
+    }
+    sides: dict[tuple[str, int], list[tuple[float, int]]] = {}
+    for row, gate in layer("addresses"):
+        number = int(row["number"].split("-")[0].split("增")[0])
+        at = courses[row["road"]].project(gate)
+        sides.setdefault((row["road"], number % 2), []).append((at, number))
+    for side, houses in sides.items():
+        numbers = [number for _, number in sorted(houses)]
+        assert numbers == sorted(numbers), (side, sorted(houses))
+    texts = [p["text"] for p, _ in layer("addresses")]
+    shared = {text for text in texts if texts.count(text) > 1}
+    assert shared <= {"天津市和平区重庆道83号", "天津市和平区河北路246号"}  # one gate, more houses
+
+
+def test_terrain_declares_its_unit_and_system_and_stays_between_2_and_4_metres() -> None:
+    import rasterio
+
+    with rasterio.open(FOLDER / "terrain.tif") as file:
+        assert (file.dtypes, file.scales, file.units) == (("int16",), (0.001,), ("metre",))
+        assert file.crs.to_epsg() == 4548 and file.res == (1.0, 1.0)
+        assert file.profile["compress"] == "deflate" and file.profile["tiled"]
+    levels, _ = ground()
+    assert levels.min() > 2.4 and levels.max() < 4.0
+
+
+def test_the_street_falls_to_its_kerb_and_the_kerb_steps_up() -> None:
+    line = max(road_lines()["睦南道"], key=lambda one: one.length)
+    middle = line.interpolate(0.5, normalized=True)
+    ahead = line.interpolate(line.length / 2 + 1.0)
+    east, north = ahead.x - middle.x, ahead.y - middle.y
+
+    def level(offset_m: float) -> float:
+        return float(
+            np.mean(
+                [
+                    level_at(
+                        middle.x + along * east - offset_m * north,
+                        middle.y + along * north + offset_m * east,
+                    )
+                    for along in range(-20, 21)
+                ]
+            )
+        )
+
+    for side in (-1, 1):
+        crown, gutter, kerb = (level(side * away) for away in (0.0, 3.5, 5.5))
+        assert (crown - gutter) / 3.5 == pytest.approx(0.018, abs=0.003)
+        assert kerb - gutter == pytest.approx(0.15 + 0.018, abs=0.04)
+
+
+def test_drains_fall_all_the_way_to_one_outfall() -> None:
+    nodes = {p["source_id"]: (p, point) for p, point in layer("pipe_nodes")}
+    storm = [(p, line) for p, line in layer("pipes") if p["system"] == "storm"]
+    below = {p["from_node"]: p for p, _ in storm}
+    outfalls = [name for name, (p, _) in nodes.items() if p["type"] == "outfall"]
+    assert len(outfalls) == 1
+    for p, line in storm:
+        assert p["invert_from_m"] > p["invert_to_m"]
+        for end, which in ((0, "from_node"), (-1, "to_node")):
+            assert shapely.Point(line.coords[end]).distance(nodes[p[which]][1]) < 0.005
+        cover = nodes[p["from_node"]][0]["ground_m"] - p["invert_from_m"] - p["diameter_m"]
+        assert cover >= 0.7  # GB 50014-2021 5.3.7 under a carriageway
+        radius, slope = p["diameter_m"] / 4, (p["invert_from_m"] - p["invert_to_m"]) / line.length
+        speed = radius ** (2 / 3) * slope**0.5 / 0.013
+        assert speed >= 0.74, p  # 0.75 m/s full-pipe: GB 50014-2021 5.2.7
+        after = below.get(p["to_node"])
+        if after is not None:
+            assert after["invert_from_m"] <= p["invert_to_m"] + 1e-9
+            assert after["diameter_m"] >= p["diameter_m"]
+    for name in nodes:
+        steps = 0
+        while name not in outfalls:
+            name, steps = below[name]["to_node"], steps + 1  # noqa: PLW2901
+            assert steps < 20
+
+
+def test_readings_cover_a_day_and_the_level_follows_the_rain() -> None:
+    with (FOLDER / "readings.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    series: dict[str, list[float]] = {}
+    for row in rows:
+        assert row["time"].endswith("+08:00")
+        series.setdefault(row["sensor"], []).append(float(row["value"]))
+    assert set(series) == {p["source_id"] for p, _ in layer("sensors")}
+    assert {len(values) for values in series.values()} == {96}
+    rain, level = np.array(series["rain-1"]), np.array(series["level-1"])
+    assert 20.0 < rain.sum() / 4 < 80.0
+    assert rain.argmax() < level.argmax() < rain.argmax() + 12
+    assert level[: rain.nonzero()[0][0]].max() == 0.0
+    assert np.mean(series["traffic-2"][62:70]) < np.mean(series["traffic-2"][40:56])
+    assert min(series["air-1"]) == min(series["air-1"][58:76])
+
+
+def test_every_row_of_the_tables_says_whether_it_is_fact() -> None:
+    for path in (FOLDER / "tables").glob("*.csv"):
+        for row in table(path.stem):
+            if path.stem == "courses":
+                continue
+            assert row["tag"] in ("fact", "computed", "invented"), (path.name, row)
+            assert row["tag"] == "invented" or row["source"], (path.name, row)
