@@ -15,7 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -166,12 +167,13 @@ class _Run:
                 assert worker.stdin is not None
                 send(worker.stdin, request)
                 worker.stdin.close()
-                for head, blocks in self._messages(worker, 10 * stall_s + 30.0):
-                    finished = head[0] == "end"
-                    if head[0] == "begin":
-                        last = head[1]
-                    elif self._take(head, blocks):
-                        last = None
+                with closing(self._messages(worker, 10 * stall_s + 30.0)) as messages:
+                    for head, blocks in messages:
+                        finished = head[0] == "end"
+                        if head[0] == "begin":
+                            last = head[1]
+                        elif self._take(head, blocks):
+                            last = None
             except BrokenPipeError:
                 pass
             finally:
@@ -206,33 +208,46 @@ class _Run:
     def _key(self, key: str) -> str:
         return f"{self.batch}:{key}"
 
-    def _messages(self, worker: subprocess.Popen[bytes], silence_s: float) -> Iterator[Any]:
+    def _messages(
+        self, worker: subprocess.Popen[bytes], silence_s: float
+    ) -> Generator[Any, None, None]:
         """Yield the worker's messages; give up on silence, deadline or cancel."""
         box: queue.Queue[Any] = queue.Queue(maxsize=256)
-        reader = threading.Thread(target=_pump, args=(worker.stdout, box), daemon=True)
-        reader.start()
+        gone = threading.Event()
+        pump = threading.Thread(target=_pump, args=(worker.stdout, box, gone), daemon=True)
+        pump.start()
         heard = time.monotonic()
-        while True:
-            try:
-                message = box.get(timeout=0.25)
-            except queue.Empty:
-                self.job.step(len(self.found.places), len(self.wanted), what="bim.meshing")
-                now = time.monotonic()
-                if now - heard > silence_s or now > self.deadline:
+        try:
+            while time.monotonic() < self.deadline:
+                try:
+                    message = box.get(timeout=0.25)
+                except queue.Empty:
+                    self.job.step(len(self.found.places), len(self.wanted), what="bim.meshing")
+                    if time.monotonic() - heard > silence_s:
+                        return
+                    continue
+                if message is None:
+                    worker.wait()
                     return
-                continue
-            if message is None:
-                worker.wait()
-                return
-            heard = time.monotonic()
-            yield message
+                heard = time.monotonic()
+                yield message
+        finally:
+            gone.set()
+            worker.kill()
+            pump.join()
 
 
-def _pump(stream: Any, box: queue.Queue[Any]) -> None:
+def _pump(stream: Any, box: queue.Queue[Any], gone: threading.Event) -> None:
+    """Carry messages from the worker into `box` until its end or until nobody wants them."""
     message: Any = ()
-    while message is not None:
+    while message is not None and not gone.is_set():
         try:
             message = receive(stream)
         except (ValueError, OSError):
             message = None
-        box.put(message)
+        while not gone.is_set():
+            try:
+                box.put(message, timeout=0.25)
+                break
+            except queue.Full:
+                continue

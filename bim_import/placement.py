@@ -173,12 +173,13 @@ def _converted(
     evidence: Evidence, conversion: MapConversion, name: str, inside: Inside, height: str | None
 ) -> Placement:
     factor, reading = _factor(evidence.unit_m, conversion, name)
-    offset = _offset(evidence, conversion, name, inside)
-    moved = float(np.hypot(offset[0], offset[1]))
-    if _far(evidence.centre) and moved > _FAR_M:
+    unit = conversion.map_unit_m or 1.0
+    east, north = conversion.eastings * unit, conversion.northings * unit
+    if _far(evidence.centre) and _far((east, north, 0.0)):
         x, y, _ = evidence.centre
-        both = {"centre": f"{x:.0f}, {y:.0f}", "offset": f"{offset[0]:.0f}, {offset[1]:.0f}"}
+        both = {"centre": f"{x:.0f}, {y:.0f}", "offset": f"{east:.0f}, {north:.0f}"}
         raise FrameError("bim.georef_twice", given=name, values=both)
+    offset = _offset(evidence, conversion, name, inside)
     abscissa, ordinate = conversion.x_axis
     matrix = turn_and_move(float(np.arctan2(ordinate, abscissa)), offset, factor)
     values: dict[str, Any] = {

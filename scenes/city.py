@@ -20,7 +20,7 @@ from scenes import extrude
 from scenes.drawables import Origin, Segments, Surface
 from scenes.ground import Painter, widths
 
-__all__ = ["Bodies", "bodies", "extent", "paint"]
+__all__ = ["SUN", "Bodies", "bodies", "extent", "paint", "paint_shadows"]
 
 WALLS = ((226, 214, 194), (214, 196, 172), (201, 178, 150), (232, 224, 210), (196, 160, 134))
 ROOFS_FLAT = ((188, 186, 182), (176, 178, 180), (200, 196, 188))
@@ -44,9 +44,10 @@ PIPES = {
 
 
 def extent(view: TwinView, layers: Sequence[str] | None = None) -> Bounds | None:
-    """Return the box of everything with a place, or None for an empty twin."""
+    """Return the box of the buildings, of everything where there are none, None where nothing."""
     boxes = []
-    for name in view.layers():
+    built = [n for n, count in view.layers().items() if split_layer(n)[0] == "building" and count]
+    for name in built if layers is None else view.layers():
         if layers is not None and name not in layers:
             continue
         if split_layer(name)[0] in ("admin_unit", "grid_unit", "catchment", "control_zone"):
@@ -54,6 +55,8 @@ def extent(view: TwinView, layers: Sequence[str] | None = None) -> Bounds | None
         box = view.table(name).bounds()
         if box is not None:
             boxes.append(box)
+    if not boxes and layers is None:
+        boxes = [b for b in (view.table(n).bounds() for n in view.layers()) if b is not None]
     if not boxes:
         boxes = [view.grid(g).frame.bounds for g in view.grids()]
     if not boxes:
@@ -62,6 +65,20 @@ def extent(view: TwinView, layers: Sequence[str] | None = None) -> Bounds | None
     (x0, y0), (x1, y1) = array[:, :2].min(axis=0), array[:, 2:].max(axis=0)
     pad = max(10.0, 0.02 * max(x1 - x0, y1 - y0))
     return (float(x0 - pad), float(y0 - pad), float(x1 + pad), float(y1 + pad))
+
+
+SUN = (-0.50, -0.62, 0.80)  # where the light of a picture comes from; no time of day
+
+
+def paint_shadows(painter: Painter, view: TwinView, layers: Sequence[str]) -> None:
+    """Paint the shade of buildings under the light of the picture."""
+    for name in layers:
+        if split_layer(name)[0] == "building":
+            table = view.table(name)
+            flat = rings(table)
+            height = widths(table.numbers("height_m"), 3.0)[flat.feature]
+            away = np.array([-SUN[0], -SUN[1]]) / SUN[2]
+            painter.shadows(flat, height, away)
 
 
 def paint(painter: Painter, view: TwinView, layers: Sequence[str], *, underground: bool) -> None:
@@ -164,7 +181,12 @@ def _buildings(
     recolour: Colours | None,
 ) -> None:
     with_mesh = _mesh_owners(view, pool, table)
-    plain = table.take(np.array([i not in with_mesh for i in table.ids], dtype=bool))
+    parents = table.column("parent")
+    whole = _mesh_owners(view, pool, view.table("building")) if _has_parents(view, table) else {}
+    hidden = [
+        i in with_mesh or p in whole for i, p in zip(table.ids, parents, strict=True)
+    ]  # a part of a building that is drawn from its meshes is in them already
+    plain = table.take(~np.array(hidden, dtype=bool))
     if len(plain):
         surface, edges, missing = _prisms(plain, terrain, origin, recolour)
         made.surfaces.append(surface)
@@ -172,6 +194,10 @@ def _buildings(
         made.without_height += missing
     if with_mesh:
         made.surfaces.append(_meshes(pool, with_mesh, origin, recolour))
+
+
+def _has_parents(view: TwinView, table: FeatureTable) -> bool:
+    return table.kind == "building_part" and "building" in view.layers()
 
 
 def _mesh_owners(view: TwinView, pool: MeshPool, table: FeatureTable) -> dict[str, list[int]]:

@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cim.model.arrays import Rings
 from cim.model.grid import Grid, GridFrame
 from cim.model.twin import Bounds, TwinView
 from scenes.drawables import Ground, Origin
 
 __all__ = ["Painter", "drape", "terrain_of"]
 
-_PIXELS = 3072
+_PIXELS = 4096
 _POINTS = 300
+_SHADOW_CORNERS = 60_000
 LAND = (222, 217, 202)
 
 
@@ -112,18 +114,38 @@ class Painter:
         )
         self._image.paste(moved.convert("RGB"), (0, 0), moved.getchannel("A"))
 
-    def shade(self, factor: NDArray[np.float32]) -> None:
-        """Darken or lighten the image by an (r, c) field stretched over it."""
-        from PIL import Image
+    def shadows(self, flat: Rings, height_m: NDArray[np.float64], away: NDArray[Any]) -> None:
+        """Darken what lies in the shade of upright bodies on level ground: light for the eye.
 
-        stretched = Image.fromarray(factor.astype(np.float32), "F").resize(
-            self._image.size, Image.Resampling.BILINEAR
+        Parameters
+        ----------
+        flat
+            Outlines, metres from the origin of `flat`.
+        height_m
+            (p,) height of each polygon's body.
+        away
+            (2,) metres of shadow for each metre of height, away from the sun.
+        """
+        from PIL import Image, ImageChops, ImageDraw, ImageFilter
+
+        if len(flat.xy) > _SHADOW_CORNERS:
+            return
+        mask = Image.new("L", self._image.size, 0)
+        pen = ImageDraw.Draw(mask)
+        ring_polygon = np.repeat(
+            np.arange(len(flat.polygon_start) - 1), np.diff(flat.polygon_start)
         )
-        pixels = np.asarray(self._image, dtype=np.float32)
-        pixels = pixels * np.asarray(stretched, dtype=np.float32)[:, :, None]
-        from PIL import ImageDraw
-
-        self._image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+        for ring, (start, end) in enumerate(
+            zip(flat.ring_start[:-1], flat.ring_start[1:], strict=True)
+        ):
+            foot = flat.xy[start:end] + flat.origin
+            tip = foot + away * height_m[ring_polygon[ring]]
+            for i in range(len(foot) - 1):
+                quad = np.array([foot[i], foot[i + 1], tip[i + 1], tip[i]])
+                pen.polygon(self._places(quad), fill=255)
+        soft = mask.filter(ImageFilter.GaussianBlur(max(1.0, 0.7 / self.pixel_m)))
+        dark = soft.point(lambda v: 255 - int(v * 0.42))
+        self._image = ImageChops.multiply(self._image, Image.merge("RGB", (dark, dark, dark)))
         self._pen = ImageDraw.Draw(self._image)
 
     def image(self) -> NDArray[np.uint8]:
@@ -133,7 +155,9 @@ class Painter:
     def _pixels(self, ring: Any) -> list[tuple[float, float]]:
         import shapely
 
-        xy = shapely.get_coordinates(ring)
+        return self._places(shapely.get_coordinates(ring))
+
+    def _places(self, xy: NDArray[Any]) -> list[tuple[float, float]]:
         x = (xy[:, 0] - self.bounds[0]) / self.pixel_m
         y = (self.bounds[3] - xy[:, 1]) / self.pixel_m
         return list(zip(x.tolist(), y.tolist(), strict=True))

@@ -25,6 +25,7 @@ from scenes.scene import Scene
 __all__ = ["Picture", "RenderReport", "compose", "render_scene"]
 
 _VIEW_ANGLE_DEG = 24.0
+_AROUND = 0.45
 SKY_TOP, SKY_BOTTOM = (0.55, 0.68, 0.82), (0.90, 0.92, 0.92)
 
 
@@ -84,10 +85,11 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
         The twin is empty, or a layer is not there.
     """
     layers = _layers(scene, view)
-    whole = scene.bounds or city.extent(view, layers)
+    whole = scene.bounds or city.extent(view, scene.layers)
     if whole is None:
         raise RequestError("scenes.empty", given=view.name)
-    terrain = terrain_of(view, whole)
+    around = _around(whole)
+    terrain = terrain_of(view, around)
     known = terrain.values[np.isfinite(terrain.values)]
     level = float(np.floor(np.median(known))) if known.size else 0.0
     origin = Origin(np.floor((whole[0] + whole[2]) / 2), np.floor((whole[1] + whole[3]) / 2), level)
@@ -97,12 +99,14 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
     def note(name: str, error: Exception) -> None:
         failed[name] = str(error)
 
-    painter = Painter(whole)
+    painter = Painter(around)
     for name in layers:
         try:
             city.paint(painter, view, [name], underground=scene.underground)
         except Exception as error:  # one layer that cannot be painted must not take the others
             note(name, error)
+    if drawing is None or drawing.cells is None:
+        city.paint_shadows(painter, view, layers)
     if drawing is not None:
         _paint_result(painter, view, drawing, result)
     made = city.bodies(
@@ -110,7 +114,7 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
         layers,
         terrain,
         origin,
-        bounds=scene.bounds,
+        bounds=around,
         recolour=None if drawing is None else _bodies_only(drawing),
         failed=note,
     )
@@ -124,6 +128,13 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
         without_height=made.without_height,
         failed=failed,
     )
+
+
+def _around(box: Bounds) -> Bounds:
+    """Return the ground to draw: more than is looked at, so that nothing ends in the air."""
+    x0, y0, x1, y1 = box
+    more = _AROUND * max(x1 - x0, y1 - y0)
+    return (x0 - more, y0 - more, x1 + more, y1 + more)
 
 
 def _layers(scene: Scene, view: TwinView) -> list[str]:
@@ -226,8 +237,8 @@ def _shoot(picture: Picture, scene: Scene) -> tuple[NDArray[np.uint8], float, fl
 def _lights(plotter: Any) -> None:
     import pyvista as pv
 
-    sun = pv.Light(position=(-0.55, -0.75, 1.15), light_type="scene light", intensity=0.78)
-    sky = pv.Light(position=(0.7, 0.5, 0.9), light_type="scene light", intensity=0.26)
+    sun = pv.Light(position=city.SUN, light_type="scene light", intensity=0.80)
+    sky = pv.Light(position=(0.7, 0.5, 0.9), light_type="scene light", intensity=0.24)
     sun.positional = sky.positional = False
     sun.diffuse_color, sky.diffuse_color = (1.0, 0.97, 0.90), (0.80, 0.88, 1.0)
     plotter.add_light(sun)
@@ -248,7 +259,7 @@ def _add_ground(plotter: Any, ground: Ground) -> None:
     texture.interpolate = True
     texture.mipmap = True
     plotter.add_mesh(
-        mesh, texture=texture, ambient=0.34, diffuse=0.80, specular=0.0, copy_mesh=False
+        mesh, texture=texture, ambient=0.40, diffuse=0.82, specular=0.0, copy_mesh=False
     )
 
 
@@ -266,8 +277,8 @@ def _add_surface(plotter: Any, surface: Surface) -> None:
         mesh,
         scalars="rgb",
         rgb=True,
-        ambient=0.36,
-        diffuse=0.78,
+        ambient=0.44,
+        diffuse=0.80,
         specular=0.0,
         smooth_shading=False,
         opacity=surface.opacity,
@@ -302,7 +313,7 @@ def _camera(plotter: Any, picture: Picture, scene: Scene) -> None:
     way = np.array([np.sin(turn) * np.cos(tilt), -np.cos(turn) * np.cos(tilt), np.sin(tilt)])
     right = np.array([np.cos(turn), np.sin(turn), 0.0])
     up = np.cross(way, right)
-    half = np.tan(np.radians(_VIEW_ANGLE_DEG) / 2) * 0.97
+    half = np.tan(np.radians(_VIEW_ANGLE_DEG) / 2) * (0.97 if scene.camera == "top" else 1.12)
     aspect = scene.size[0] / scene.size[1]
     away = corners - centre
     need = np.maximum(np.abs(away @ right) / (half * aspect), np.abs(away @ up) / half) + away @ way

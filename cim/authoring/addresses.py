@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from cim.authoring.buildings import Building
@@ -120,7 +121,7 @@ def _number_side(
 
 
 def _between(at_m: float, anchors: Sequence[tuple[float, float]]) -> float:
-    for (start, low), (stop, high) in zip(anchors, anchors[1:], strict=False):
+    for (start, low), (stop, high) in pairwise(anchors):
         if at_m <= stop:
             return low + (high - low) * (at_m - start) / max(stop - start, 1e-9)
     return anchors[-1][1]

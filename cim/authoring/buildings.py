@@ -98,8 +98,14 @@ def street_buildings(plots: Sequence[Plot]) -> list[Building]:
     return made
 
 
-def check_clear(buildings: Sequence[Building], streets: Any) -> None:
-    """Raise `SourceError` when two footprints overlap or one stands in a street."""
+def check_clear(buildings: Sequence[Building], streets: Mapping[str, Any]) -> None:
+    """Raise `SourceError` when two footprints overlap or one stands in a street.
+
+    Parameters
+    ----------
+    streets
+        Name of a road -> its ground between the walls.
+    """
     import shapely
 
     shapes = [one.footprint for one in buildings]
@@ -111,10 +117,10 @@ def check_clear(buildings: Sequence[Building], streets: Any) -> None:
                 given=buildings[first].source_id,
                 values={"other": buildings[second].source_id},
             )
-    for one in buildings:
-        if one.footprint.intersects(streets):
+    for road, ground in streets.items():
+        for hit in tree.query(ground, predicate="intersects"):
             raise SourceError(
-                "authoring.overlap", given=one.source_id, values={"other": "a street"}
+                "authoring.overlap", given=buildings[hit].source_id, values={"other": road}
             )
 
 
@@ -174,9 +180,10 @@ def _drawn_properties(plot: Plot, area_m2: float) -> dict[str, Any]:
     floor_area = round(area_m2 * storeys, 1)
     years = fabric.whole("year_to") - fabric.whole("year_from") + 1
     is_old = fabric.whole("year_to") < 1949
+    rise = 2.4 + roll(name + "/rise", 13) / 10
     return {
         "height_m": height,
-        "ridge_m": None if roof == "flat" else round(height + 2.4 + roll(name + "/rise", 13) / 10, 2),
+        "ridge_m": None if roof == "flat" else round(height + rise, 2),
         "storeys_above": storeys,
         "storeys_below": int(is_old and roll(name + "/cellar", 2)),
         "year": fabric.whole("year_from") + roll(name + "/year", years),

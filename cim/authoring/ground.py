@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,7 @@ def _pave(
         half, wall = road.carriageway_m / 2.0, road.width_m / 2.0
         kerb_top = table["kerb_m"] - table["crown_below_m"] - table["camber"] * half
         bends = np.asarray(link.line.coords)
-        for start, end in zip(bends[:-1], bends[1:], strict=True):
+        for start, end in pairwise(bends):
             low, high = np.minimum(start, end) - wall, np.maximum(start, end) + wall
             window = _window(x, y, (low[0], low[1], high[0], high[1]))
             if window is None:

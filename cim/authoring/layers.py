@@ -75,7 +75,6 @@ def write_terrain(path: Path, level_m: NDArray[np.float64], *, west: float, nort
         Outer edge of the first cell, projected metres.
     """
     import rasterio
-    from rasterio.transform import from_origin
 
     profile = {
         "driver": "GTiff",
@@ -84,7 +83,7 @@ def write_terrain(path: Path, level_m: NDArray[np.float64], *, west: float, nort
         "count": 1,
         "dtype": "int16",
         "crs": CRS,
-        "transform": from_origin(west, north, 1.0, 1.0),
+        "transform": rasterio.Affine(1.0, 0.0, west, 0.0, -1.0, north),
         "compress": "deflate",
         "zlevel": 9,
         "predictor": 2,

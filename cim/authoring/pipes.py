@@ -79,8 +79,8 @@ def _line(row: Row, network: Network, places: Mapping[str, tuple[float, float]])
         moved = substring(course, *at).offset_curve(row.real("offset_m"), join_style="mitre")
         return shapely.transform(moved, lambda points: points.round(3))
     at = [float(course.project(shapely.Point(end))) for end in ends]
-    inner = substring(course, *at).coords[1:-1]
-    return shapely.LineString([ends[0], *[(round(p[0], 3), round(p[1], 3)) for p in inner], ends[1]])
+    bends = [(round(x, 3), round(y, 3)) for x, y in substring(course, *at).coords[1:-1]]
+    return shapely.LineString([ends[0], *bends, ends[1]])
 
 
 def _fall(
@@ -99,9 +99,7 @@ def _fall(
             )
         ]
         if not ready:
-            raise SourceError(
-                "authoring.overlap", given=waiting[0].where, values={"other": "itself"}
-            )
+            raise SourceError("authoring.pipe_circle", given=waiting[0].where)
         for row in ready:
             inverts[row.text("pipe")] = _ends(row, storm, lines, grounds, inverts)
         waiting = [row for row in waiting if row.text("pipe") not in inverts]

@@ -55,13 +55,12 @@ class Plot:
     fabric: Row
 
 
-def corridors(network: Network) -> Any:
-    """Return the ground of all streets between their walls, one polygon."""
-    import shapely
-
-    return shapely.unary_union(
-        [r.line.buffer(r.width_m / 2.0, cap_style="flat") for r in network.roads.values()]
-    )
+def corridors(network: Network) -> dict[str, Any]:
+    """Return the ground of every street between its walls, by road."""
+    return {
+        name: road.line.buffer(road.width_m / 2.0, cap_style="flat")
+        for name, road in network.roads.items()
+    }
 
 
 def named_plots(rows: Sequence[Row], network: Network, frame: StreetFrame) -> list[Plot]:

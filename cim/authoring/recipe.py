@@ -88,7 +88,7 @@ def _plots(
     import shapely
 
     named = ground_plan.named_plots(_rows(tables, "landmarks"), network, frame)
-    streets = ground_plan.corridors(network)
+    streets = shapely.unary_union(list(ground_plan.corridors(network).values()))
     shapely.prepare(streets)
     taken = [streets, *(one.geometry for one in greens), *(plot.polygon for plot in named)]
     laid = ground_plan.street_plots(

@@ -63,7 +63,8 @@ def plan(shape: str, length_m: float, width_m: float, *, where: str = "") -> Any
         )
     if shape == "oval":
         return _oval(length_m, width_m)
-    raise SourceError("authoring.bad_value", given=where, values={"column": "shape", "value": shape})
+    values = {"column": "shape", "value": shape}
+    raise SourceError("authoring.bad_value", given=where, values=values)
 
 
 def place(figure: Any, centre: Array, along: tuple[float, float]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -194,9 +194,7 @@ def _links(
     bends = np.asarray(line.coords)
     at_bend = [float(line.project(shapely.Point(bend))) for bend in bends]
     links = []
-    for order, ((start, one), (stop, other)) in enumerate(
-        zip(events, events[1:], strict=False), start=1
-    ):
+    for order, ((start, one), (stop, other)) in enumerate(pairwise(events), start=1):
         between = [
             (float(bend[0]), float(bend[1]))
             for bend, at in zip(bends, at_bend, strict=True)

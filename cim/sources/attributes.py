@@ -128,7 +128,7 @@ def attributes(
     """
     out = Attributes()
     taken = _taken(rows, spec, kind, report, layer, own)
-    _check_units(spec, taken, rows)
+    _check_units(spec, taken, rows, kind)
     for declared in (*kind.fields, *COMMON):
         column = taken.get(declared.name)
         if declared.name in spec.constants:
@@ -193,8 +193,11 @@ def _taken(
     return taken
 
 
-def _check_units(spec: LayerSpec, taken: Mapping[str, str], rows: Rows) -> None:
-    for name in spec.units:
+def _check_units(spec: LayerSpec, taken: Mapping[str, str], rows: Rows, kind: Kind) -> None:
+    for name, unit in spec.units.items():
+        declared = kind.field(name)
+        if declared is not None and declared.type not in ("real", "integer"):
+            raise UnitError("source.unit_of_text", given=unit, values={"attribute": name})
         if name not in taken and name not in rows.columns and name not in spec.constants:
             _demand(rows, spec, "units", name)
 

@@ -317,7 +317,7 @@ class _Document:
         try:
             return str(parse(table[key]))
         except CimError as error:
-            where = f"{self.path.name}, {key}, {self.line(key, index)}"
+            where = f"{self.path.name}:{self.line(key, index)}, {key}"
             raise named(error, where) from error
 
     def _texts(self, key: str, table: Mapping[str, Any], index: int) -> dict[str, str]:

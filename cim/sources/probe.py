@@ -22,7 +22,7 @@ from cim.sources.raster import RasterHead, look_at_raster
 from cim.sources.readers import outer_readers
 from cim.sources.report import Report
 from cim.sources.rows import Rows, parts_of, read_rows
-from cim.sources.shapes import Checked, check_before
+from cim.sources.shapes import Checked, check_before, from_wkb
 from cim.sources.spec import LayerSpec
 
 __all__ = ["Probe", "expand", "guess_kind", "probe"]
@@ -194,7 +194,7 @@ def _dimension(rows: Rows) -> str:
     some = [item for item in rows.wkb[:1000] if item is not None]
     if not some:
         return "any"
-    found = shapely.get_dimensions(shapely.from_wkb(some, on_invalid="ignore"))
+    found = shapely.get_dimensions(from_wkb(some))
     counts = [int((found == d).sum()) for d in (0, 1, 2)]
     return ("point", "line", "polygon")[int(np.argmax(counts))] if max(counts) else "any"
 

@@ -6,14 +6,14 @@ looked at one by one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Checked", "check_before", "check_in_frame"]
+__all__ = ["Checked", "check_before", "check_in_frame", "from_wkb"]
 
 SMALLEST_AREA_M2 = 0.01  # a footprint of 10 cm × 10 cm is no object of a city
 SMALLEST_LENGTH_M = 0.01
@@ -59,6 +59,14 @@ class Checked:
         self.good &= ~rows
 
 
+def from_wkb(wkb: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+    """Return geometries, None where the bytes make none; NaN coordinates raise no alarm here."""
+    import shapely
+
+    with np.errstate(invalid="ignore"):
+        return np.asarray(shapely.from_wkb(wkb, on_invalid="ignore"), dtype=object)
+
+
 def check_before(wkb: NDArray[Any], *, carrier: str, geographic: bool) -> Checked:
     """Read well-known binary and judge what needs no metres yet.
 
@@ -73,7 +81,7 @@ def check_before(wkb: NDArray[Any], *, carrier: str, geographic: bool) -> Checke
     """
     import shapely
 
-    shapes = shapely.from_wkb(wkb, on_invalid="ignore")
+    shapes = from_wkb(wkb)
     missing = shapely.is_missing(shapes)
     done = Checked(shapes=shapes, good=np.ones(len(shapes), dtype=bool))
     there = np.array([item is not None for item in wkb], dtype=bool)

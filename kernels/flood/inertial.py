@@ -116,7 +116,7 @@ def advance(
         GRAVITY,
     )
     numbers[[at.HALF, at.ONE, at.QUARTER, at.C43, at.C13]] = 0.5, 1.0, 0.25, 4.0 / 3.0, 1.0 / 3.0
-    numbers[at.TINY] = np.finfo(numbers.dtype).tiny
+    numbers[at.TINY] = 1e-20  # keeps a cell without outflow from dividing by zero
     numbers[at.KEEP] = 1.0 - 16.0 * np.finfo(numbers.dtype).eps
     rows, columns = ground.bed_m.shape
     bands = -(-(rows - 2) // _BAND_ROWS)

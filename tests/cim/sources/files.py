@@ -11,7 +11,7 @@ import numpy as np
 import pyogrio
 import rasterio
 import shapely
-from rasterio.transform import from_origin
+from affine import Affine
 
 from cim.sources import Built, build_twin, district_from_files
 
@@ -23,9 +23,7 @@ def houses(count: int = 12, *, step: float = 30.0, side: float = 12.0) -> list[A
     """Return rows of square houses in EPSG:4548 metres."""
     return [
         shapely.box(x, y, x + side, y + side)
-        for x, y in (
-            (EAST + step * (i % 6), NORTH + 1.3 * step * (i // 6)) for i in range(count)
-        )
+        for x, y in ((EAST + step * (i % 6), NORTH + 1.3 * step * (i // 6)) for i in range(count))
     ]
 
 
@@ -108,7 +106,7 @@ def tif(
         count=1,
         dtype=array.dtype,
         crs=crs,
-        transform=transform or from_origin(EAST, NORTH + 200.0, cell, cell),
+        transform=transform or Affine(cell, 0.0, EAST, 0.0, -cell, NORTH + 200.0),
         nodata=nodata,
     ) as out:
         out.write(array, 1)

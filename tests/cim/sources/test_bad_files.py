@@ -35,9 +35,7 @@ def good_json(at: Path) -> Path:
 
 
 def good_shp(at: Path) -> Path:
-    return f.write(
-        at / "buildings.shp", f.houses(), encoding="UTF-8", name=["天津五大道"] * 12
-    )
+    return f.write(at / "buildings.shp", f.houses(), encoding="UTF-8", name=["天津五大道"] * 12)
 
 
 def metres_json(at: Path) -> Path:
@@ -293,9 +291,7 @@ def test_a_bad_raster_is_refused(
 
 
 @pytest.mark.parametrize("good", [dem, asc])
-def test_the_good_twin_of_a_bad_raster_builds(
-    good: Callable[[Path], Path], tmp_path: Path
-) -> None:
+def test_the_good_twin_of_a_bad_raster_builds(good: Callable[[Path], Path], tmp_path: Path) -> None:
     built = f.build(good(tmp_path), height_datum="cgvd1985")
     grid = built.twin.grid("terrain")
     assert grid.frame.shape == (40, 50) and grid.frame.cell_m == 5.0
