@@ -27,6 +27,7 @@ ROOFS_FLAT = ((188, 186, 182), (176, 178, 180), (200, 196, 188))
 ROOFS_HIP = ((168, 84, 62), (156, 74, 56), (180, 98, 72), (140, 76, 64))
 NO_HEIGHT = (214, 92, 160)
 _NO_HEIGHT_M = 0.3
+_ROOM_LEVEL = 5
 GROUND_STYLE: dict[str, tuple[int, int, int]] = {
     "parcel": (214, 212, 196),
     "land_use": (216, 214, 200),
@@ -201,9 +202,17 @@ def _has_parents(view: TwinView, table: FeatureTable) -> bool:
 
 
 def _mesh_owners(view: TwinView, pool: MeshPool, table: FeatureTable) -> dict[str, list[int]]:
-    """Return building id -> its instances: those of the building and of all that is part of it."""
+    """Return building id -> its instances.
+
+    A building's own shell counts where it has one; else the meshes of all that is part
+    of it, rooms left out.
+    """
     if not len(pool):
         return {}
+    shells: dict[str, list[int]] = {}
+    for number, instance in enumerate(pool.instances):
+        if instance.lod in ("2", "3"):
+            shells.setdefault(instance.object_id, []).append(number)
     parent: dict[str, str] = {}
     for name in view.layers():
         if split_layer(name)[0] in (
@@ -219,6 +228,8 @@ def _mesh_owners(view: TwinView, pool: MeshPool, table: FeatureTable) -> dict[st
     here = set(table.ids)
     owners: dict[str, list[int]] = {}
     for number, instance in enumerate(pool.instances):
+        if instance.cim_level == _ROOM_LEVEL:
+            continue
         current, steps = instance.object_id, 0
         while current not in here and current in parent and steps < 16:
             current, steps = parent[current], steps + 1
@@ -233,7 +244,7 @@ def _mesh_owners(view: TwinView, pool: MeshPool, table: FeatureTable) -> dict[st
             owners[top] += owners.pop(one)
         elif top != one:
             owners[top] = owners.pop(one)
-    return owners
+    return {one: shells.get(one, numbers) for one, numbers in owners.items()}
 
 
 def _prisms(

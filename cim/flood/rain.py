@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cim import messages
 from cim.errors import RequestError
 from cim.registry import standard
 
@@ -132,10 +133,7 @@ def design_storm(
     values = {"p": f"{return_period_a:g}", "t": f"{duration_min:g}", "mm": f"{total_mm:.1f}"}
     keys = [_key(source), _key(shape), *([] if peak_position is not None else ["peak_position"])]
     return Storm(
-        titles={
-            "en": "design storm, once in {p} years, {t} min, {mm} mm".format(**values),
-            "zh": "设计暴雨：{p} 年一遇，{t} 分钟，{mm} 毫米".format(**values),
-        },
+        titles=_both("rain.design", values),
         ends_s=ends_min * 60.0,
         rain_mm_h=rates,
         parameters={
@@ -216,7 +214,7 @@ def recorded_storm(*, ends_s: Sequence[float] | NDArray[Any], depths_mm: Sequenc
         raise RequestError("rain.depth", given=depths.tolist())
     mm, minutes = f"{depths.sum():.1f}", f"{ends[-1] / 60.0:g}"
     return Storm(
-        titles={"en": f"rain of {mm} mm in {minutes} min", "zh": f"{minutes} 分钟降雨 {mm} 毫米"},
+        titles=_both("rain.recorded", {"mm": mm, "t": minutes}),
         ends_s=ends,
         rain_mm_h=depths / np.diff(ends, prepend=0.0) * 3600.0,
         parameters={"ends_s": ends.tolist(), "depths_mm": depths.tolist()},
@@ -243,6 +241,10 @@ def _fallen_mm(
     if t_min <= peak_min:
         return r * (depth(duration_min) - depth((peak_min - t_min) / r))
     return r * depth(duration_min) + (1.0 - r) * depth((t_min - peak_min) / (1.0 - r))
+
+
+def _both(key: str, values: Mapping[str, object]) -> dict[str, str]:
+    return {lang: messages.text(key, values, lang=lang) for lang in messages.LANGUAGES}
 
 
 def _key(source: str) -> str:

@@ -31,7 +31,7 @@ from cim.sources.values import (
     to_text,
 )
 
-__all__ = ["ID_NAMES", "Attributes", "attributes", "own_id_column"]
+__all__ = ["ID_NAMES", "SETTINGS", "Attributes", "attributes", "own_id_column"]
 
 HIGHEST_M = 1000.0  # above ground; the tallest building of 2025 stands 828 m
 ID_NAMES = ("id", "fid", "objectid", "gid", "uuid", "guid", "osm_id", "full_id", "编号", "ogc_fid")
@@ -52,7 +52,8 @@ _RESERVED = frozenset(
         "illustrative",
     ]
 )
-_SETTINGS = frozenset(["source", "source_id", "illustrative"])
+SETTINGS = frozenset(["source", "source_id", "illustrative"])
+"""Attributes that a source gives to all its objects unless a column is mapped to them."""
 
 Fault = tuple[str, dict[str, Any]]
 
@@ -136,11 +137,11 @@ def attributes(
         elif column is not None:
             _fill(out, declared, rows.columns[column], spec, column)
             _note_naive(declared.type, out.columns[declared.name], report, spec, layer, column)
-        elif declared.name not in _SETTINGS:
+        elif declared.name not in SETTINGS:
             out.columns[declared.name] = as_column([None] * len(rows.wkb), declared.type)
             out.fields.append(declared)
     for name, value in spec.constants.items():
-        if name not in out.columns and name not in _SETTINGS:
+        if name not in out.columns and name not in SETTINGS:
             _constant(out, _field_of(name, value), spec, len(rows.wkb))
     _own_columns(out, rows, spec, taken, report, layer, own)
     return out
@@ -170,7 +171,7 @@ def _taken(
     lower = {name.lower(): name for name in reversed(list(rows.columns)) if name not in used}
     guess = bool(spec.options.get("guess"))
     for declared in (*kind.fields, *COMMON):
-        if declared.name in taken or declared.name in spec.constants or declared.name in _SETTINGS:
+        if declared.name in taken or declared.name in spec.constants or declared.name in SETTINGS:
             continue
         column = lower.get(declared.name)
         if column is None and guess:
@@ -343,11 +344,12 @@ def _own_columns(
 ) -> None:
     """Keep what the kind does not declare, under its own name where that is free."""
     names = {name.lower() for name in out.columns} | _RESERVED
-    feeding = set(taken.values()) | {own}
+    new_names = {c: a for a, c in spec.columns.items() if a not in out.columns}
+    feeding = {c for a, c in taken.items() if a in out.columns} | {own}
     for name, column in rows.columns.items():
         if name in feeding:
             continue
-        free = name
+        wanted = free = new_names.get(name, name)
         while free.lower() in names:
             free += "_own"
         names.add(free.lower())
@@ -364,12 +366,12 @@ def _own_columns(
             type_ = "text"
         out.columns[free] = values
         out.fields.append(_provenance(Field(free, type_, unit), spec))
-        if free != name:
+        if free != wanted:
             report.note(
                 "source.column_renamed",
                 file=spec.file.name,
                 layer=layer,
-                values={"column": name, "name": free},
+                values={"column": wanted, "name": free},
             )
 
 

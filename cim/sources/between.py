@@ -40,7 +40,7 @@ def check_shift(
     if not in_china(float(middle[0]), float(middle[1])):
         return
     for name, known in reference.items():
-        if name == table.layer or known.kind not in ("building", "road") or not len(known):
+        if known.kind not in ("building", "road") or not len(known):
             continue
         pairs = ((table, known, file), (known, table, name))
         for one, other, blamed in pairs:

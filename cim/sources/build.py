@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from cim import messages
 from cim.crs import (
     PSEUDO_CRS,
     Frame,
@@ -25,7 +26,7 @@ from cim.crs import (
     transform,
 )
 from cim.errors import FrameError, SourceError
-from cim.jobs import QUIET, Job
+from cim.jobs import QUIET, Job, Progress
 from cim.model.grid import Grid
 from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable, concat
@@ -160,7 +161,7 @@ def build_twin(
         made = _Made(chosen, report, dict(near or {}))
         for done, one in enumerate(sorted(probes, key=lambda p: p.order)):
             job.step(len(specs) + done, 2 * len(specs), what="source.reading")
-            made.read(one, job)
+            made.read(one, _part(job, len(specs) + done, 2 * len(specs)))
             _judge(report, one.layer, strict=strict, accept_rejects=accept_rejects)
     check_between(made.tables, made.grids, report=report)
     twin = Twin(
@@ -174,6 +175,18 @@ def build_twin(
     watched = read_observations(district.observations, sensors=_sensors(made.tables), report=report)
     _judge(report, "observations", strict=strict, accept_rejects=accept_rejects)
     return Built(twin, report, tuple(made.sources), watched, district.title)
+
+
+def _part(job: Job, done: int, total: int) -> Job:
+    """Return a job whose steps count as one of `total` of `job`; a cancel reaches both."""
+    listen = job.listen
+    if listen is None:
+        return job
+
+    def hear(progress: Progress) -> None:
+        listen(Progress(progress.what, done + progress.share, total))
+
+    return replace(job, listen=hear)
 
 
 @dataclass
@@ -272,6 +285,7 @@ def _frame(
         return frame
     placed = [one for one in probes if one.place is not None and one.bounds is not None]
     if not placed:
+        _none_good(probes)
         raise SourceError("source.nothing_placed", given=district.name)
     first = placed[0]
     assert first.place is not None and first.bounds is not None
@@ -289,6 +303,25 @@ def _frame(
     origin = _origin(placed, choice.frame)
     report.note(choice.key, file=first.spec.file.name, layer="", values=choice.values)
     return replace(choice.frame, origin=origin)
+
+
+def _none_good(probes: list[Probe]) -> None:
+    """Name the fault of a file that has objects, but not one that can be placed."""
+    for one in probes:
+        if one.checked is None or not one.checked.rejected:
+            continue
+        row, (key, values) = next(iter(sorted(one.checked.rejected.items())))
+        count = len(one.checked.rejected)
+        raise SourceError(
+            "source.too_many_rejected",
+            given=one.layer,
+            values={
+                "rejected": count,
+                "read": len(one.checked.good),
+                "limit": f"{standard('quality.rejected_share').number():.0%}",
+                "first": f"{row + 1}: {messages.text(key, values)}",
+            },
+        )
 
 
 def _check_inside(one: Probe, frame: Frame) -> None:

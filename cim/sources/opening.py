@@ -7,6 +7,7 @@ with ``/vsicurl`` is a download. Sizes are checked before anything is decoded.
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,8 @@ def check_file(path: Path) -> Format:
 
 def gdal_reason(error: Exception) -> str:
     """Return GDAL's reason in one line without the path of the file."""
-    text = " ".join(str(error).split())
+    text = re.sub(r"'?/vsimem/\S+'?", "it", " ".join(str(error).split()))
+    text = text.split("; It might help")[0]
     return text if len(text) <= 200 else f"{text[:199]}…"
 
 

@@ -89,7 +89,8 @@ def check_before(wkb: NDArray[Any], *, carrier: str, geographic: bool) -> Checke
     done.reject(missing | shapely.is_empty(shapes), "source.object.no_geometry")
     done.reject(~_finite(shapes), "source.object.not_finite")
     _take_carried(done, carrier)
-    if shapely.has_z(done.shapes[done.good]).any():
+    shapes = done.shapes[done.good]
+    if (shapely.has_z(shapes) | shapely.has_m(shapes)).any():
         done.shapes = np.asarray(shapely.force_2d(done.shapes))
         done.notes["source.z_dropped"] = {}
     _reject_far(done, FARTHEST_DEG if geographic else FARTHEST_M)

@@ -16,7 +16,7 @@ from cim.jobs import Job
 from cim.model.ids import content_ids, own_ids
 from cim.model.kinds import COMMON, Kind, kind
 from cim.model.table import FeatureTable, as_column
-from cim.sources.attributes import ID_NAMES, Attributes, attributes, own_id_column
+from cim.sources.attributes import ID_NAMES, SETTINGS, Attributes, attributes, own_id_column
 from cim.sources.place import named
 from cim.sources.probe import Probe
 from cim.sources.report import Report
@@ -75,6 +75,8 @@ def read_vector(
     assert rows is not None and checked is not None and probe.place is not None
     what, file = kind(str(spec.kind)), spec.file.name
     own = own_id_column(rows, spec)
+    if own is not None and spec.id_field is None:
+        report.note("source.id_taken", file=file, layer=probe.layer, values={"column": own})
     try:
         found = attributes(rows, spec, what, report=report, layer=probe.layer, own=own)
     except CimError as error:
@@ -154,7 +156,7 @@ def _records(found: Attributes, at: NDArray[np.intp]) -> list[dict[str, Any]]:
     """Return what makes an object what it is: its attributes but numbers given by programs."""
     records: list[dict[str, Any]] = [{} for _ in at]
     for name, column in found.columns.items():
-        if name.lower().removesuffix("_own") in ID_NAMES:
+        if name in SETTINGS or name.lower().removesuffix("_own") in ID_NAMES:
             continue
         for record, value in zip(records, column[at].tolist(), strict=True):
             if value is not None and value == value:
@@ -266,13 +268,13 @@ def _table(
     spec, n = probe.spec, len(at)
     columns = {name: column[at] for name, column in found.columns.items()}
     settings: Mapping[str, list[Any]] = {
-        "source": [spec.constants.get("source", spec.source_key)] * n,
+        "source": [spec.source_key] * n,
         "source_id": [names[i] for i in at] if names is not None else [None] * n,
-        "illustrative": [bool(spec.constants.get("illustrative", spec.illustrative))] * n,
+        "illustrative": [spec.illustrative] * n,
     }
     fields = {f.name: f for f in found.fields}
     for common in COMMON:
-        if common.name in settings:
+        if common.name in settings and common.name not in columns:
             columns[common.name] = as_column(settings[common.name], common.type)
             fields[common.name] = common
     order = [f.name for f in (*COMMON, *what.fields)]

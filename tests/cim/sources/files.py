@@ -49,8 +49,7 @@ def geojson(path: Path, shapes: list[Any], crs: str | None = None, **columns: li
     document: dict[str, Any] = {"type": "FeatureCollection", "features": features}
     if crs is not None:
         name = f"urn:ogc:def:crs:EPSG::{crs.partition(':')[2]}"
-        document = {"type": "FeatureCollection", "crs": {"type": "name", "properties": {"name": name}},
-                    "features": features}  # fmt: skip
+        document["crs"] = {"type": "name", "properties": {"name": name}}
     path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
     return path
 

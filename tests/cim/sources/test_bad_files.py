@@ -14,7 +14,7 @@ import pytest
 import shapely
 from affine import Affine
 
-from cim.crs import from_lonlat, transform, wgs84_to_gcj02
+from cim.crs import transform, wgs84_to_gcj02
 from cim.errors import CimError, FrameError, SourceError, UnitError
 from cim.sources import build_twin, read_district
 from tests.cim.sources import files as f
@@ -322,6 +322,14 @@ def shifted(at: Path) -> tuple[Path, Path, Path]:
     )
 
 
+def test_a_second_file_of_the_same_layer_in_gcj02_is_named(tmp_path: Path) -> None:
+    right, wrong, _ = shifted(tmp_path)
+    with pytest.raises(FrameError) as caught:
+        f.build(right, wrong)
+    assert caught.value.key == "source.shifted" and caught.value.remedy()
+    assert f.build(right).report.total.kept == 72
+
+
 def test_a_layer_in_gcj02_is_named_and_builds_when_declared(tmp_path: Path) -> None:
     right, wrong, _ = shifted(tmp_path)
     district = tmp_path / "district.toml"
@@ -338,5 +346,6 @@ def test_a_layer_in_gcj02_is_named_and_builds_when_declared(tmp_path: Path) -> N
     declared = build_twin(read_district(district), accept_rejects=True)
     district.write_text(text.format(file=right.name, crs=""))
     unshifted = build_twin(read_district(district), accept_rejects=True)
-    assert declared.twin.frame.crs == unshifted.twin.frame.crs == "EPSG:4548"
-    assert from_lonlat(declared.twin.frame, [[117.2, 39.11]]).shape == (1, 2)
+    # declared or unshifted, every house lies on one of the first layer: duplicates of it
+    assert declared.report.layer("building/second").rejected == 72
+    assert unshifted.report.layer("building/second").rejected == 72

@@ -166,7 +166,7 @@ def test_attributes_come_in_the_units_of_their_kind(tmp_path: Path) -> None:
     (tmp_path / "district.toml").write_text(
         '[twin]\nname = "t"\nillustrative = true\n[[layer]]\nfile = "h.gpkg"\nkind = "building"\n'
         'source = "survey"\n[layer.map]\nheight_m = "H"\nstoreys_above = "floors"\n'
-        'floor_area_m2 = "gross"\n[layer.units]\nfloor_area_m2 = "ha"\nown = "km"\n'
+        'floor_area_m2 = "gross"\nmine = "own"\n[layer.units]\nfloor_area_m2 = "ha"\nown = "km"\n'
         '[layer.set]\nuse = "住宅"\nridge_m = "50 ft"\n',
         encoding="utf-8",
     )
@@ -176,11 +176,11 @@ def test_attributes_come_in_the_units_of_their_kind(tmp_path: Path) -> None:
     )
     assert table.numbers("storeys_above", default=-1.0).tolist() == [3, 4, 5, -1]
     assert table.numbers("floor_area_m2").tolist() == [1e4, 2e4, 3e4, 4e4]
-    assert table.numbers("own").tolist() == [7000, 8000, 9000, 10000]
+    assert table.numbers("mine").tolist() == [7000, 8000, 9000, 10000]
     assert table.texts("use") == ["住宅"] * 4 and table.illustrative
     assert table.numbers("ridge_m")[0] == pytest.approx(15.24)
     units = {field.name: field.unit for field in table.fields}
-    assert (units["own"], units["height_m"]) == ("m", "m")
+    assert (units["mine"], units["height_m"]) == ("m", "m")
 
 
 def test_an_unclear_height_is_left_out_and_listed(tmp_path: Path) -> None:

@@ -264,3 +264,47 @@ def test_waterloo_comes_in_with_roads(testdata: Callable[[str], Path]) -> None:
     assert built.report.layer("road").read == 33
     total = built.report.total
     assert total.read == total.kept + total.rejected
+
+
+def test_layers_that_contradict_one_another_are_noted_not_rejected(tmp_path: Path) -> None:
+    houses = f.write(
+        tmp_path / "buildings.gpkg",
+        f.houses(5),
+        base_m=[3.0, 3.0, 9.0, 3.0, 3.0],  # the ground lies between 3 and 4.3 m
+        height_m=[9.0, 9.0, 9.0, 30.0, 9.0],
+        storeys_above=[3, 3, 3, 3, 3],  # 10 m a storey: more than building.storey_height_m
+    )
+    ends = [(f.EAST + x, f.NORTH + 10.0) for x in (0.0, 50.0, 150.0)]
+    nodes = f.write(tmp_path / "pipe_nodes.gpkg", [shapely.Point(ends[0]), shapely.Point(ends[1])])
+    pipes = f.write(
+        tmp_path / "pipes.gpkg",
+        [shapely.LineString(ends[:2]), shapely.LineString(ends[1:])],
+        invert_from_m=[1.0, 7.0],
+        invert_to_m=[0.9, 0.8],
+    )
+    dem = f.tif(tmp_path / "dem.tif", f.ground())
+    built = f.build(houses, nodes, pipes, dem, height_datum="cgvd1985")
+    notes = {e.reason: e.values["count"] for e in built.report.entries if "between" in e.reason}
+    assert built.report.total.rejected == 0
+    assert notes["source.between.storeys"] == 1
+    assert notes["source.between.invert"] == 1
+    assert notes["source.between.ends"] == 1
+    assert notes["source.between.base"] >= 1
+
+
+def test_progress_only_goes_forward(tmp_path: Path) -> None:
+    shares: list[float] = []
+    path = f.write(tmp_path / "buildings.gpkg", f.houses(5))
+    dem = f.tif(tmp_path / "dem.tif", f.ground())
+    f.build(path, dem, height_datum="unknown", job=Job(listen=lambda p: shares.append(p.share)))
+    assert shares == sorted(shares) and len(shares) > 4
+
+
+def test_the_sketch_of_wudadao_comes_in_whole() -> None:
+    path = Path(__file__).resolve().parents[3] / "data" / "wudadao" / "district.toml"
+    built = build_twin(read_district(path))
+    total = built.report.total
+    assert total.read == total.kept and total.repaired == total.rejected == 0
+    assert built.twin.frame.crs == "EPSG:4548" and built.twin.frame.height_datum == "cgvd1985"
+    assert all(table.illustrative for table in built.twin.tables.values())
+    assert len(built.observations) > 0
