@@ -20,7 +20,7 @@ from cim.model.table import FeatureTable
 from cim.model.twin import TwinView, layer_names
 from cim.registry import standard
 
-__all__ = ["Site", "lay_out"]
+__all__ = ["Site", "lay_out", "site_frame"]
 
 Floats = NDArray[np.float64]
 
@@ -42,8 +42,9 @@ class Site:
         (rows, cols) area that rains into a cell, in cells: 1, more beside a wall, 0 closed.
     manning, drain_mm_h
         (rows, cols).
-    building_ids
-        (n,) buildings, in the order of `wall_building`.
+    building_ids, floor_level_m
+        (n,) buildings and the level of their ground floor (NaN unknown); `wall_building` counts
+        along them.
     wall_building, wall_cell
         (k,) which building touches which open cell (flat index) with a wall.
     assumed_drain_share
@@ -58,6 +59,7 @@ class Site:
     manning: Floats
     drain_mm_h: Floats
     building_ids: NDArray[Any]
+    floor_level_m: Floats
     wall_building: NDArray[np.int64]
     wall_cell: NDArray[np.int64]
     assumed_drain_share: float
@@ -97,7 +99,7 @@ def lay_out(
     frame = terrain.frame
     known = np.isfinite(terrain.values)
     buildings = _tables(view, "building")
-    owner, ids = _burnt(buildings, frame)
+    owner = _burnt(buildings, frame)
     open_ = known & (owner < 0)
     if not open_.any():
         raise RequestError("flood.no_ground", given=terrain.layer)
@@ -117,12 +119,20 @@ def lay_out(
         rain_share=share,
         manning=roughness,
         drain_mm_h=drains,
-        building_ids=ids,
+        building_ids=np.array([id_ for table in buildings for id_ in table.ids], dtype=object),
+        floor_level_m=np.concatenate(
+            [np.empty(0), *(t.numbers("floor_level_m") for t in buildings)]
+        ),
         wall_building=building,
         wall_cell=cell,
         assumed_drain_share=float(share[assumed].sum() / share.sum()),
         illustrative=terrain.illustrative or any(table.illustrative for table in used),
     )
+
+
+def site_frame(view: TwinView, *, cell_m: float) -> GridFrame:
+    """Where the cells of a flood would lie; raises as `lay_out` does."""
+    return _terrain(view, cell_m).frame
 
 
 def _terrain(view: TwinView, cell_m: float) -> Grid:
@@ -163,16 +173,13 @@ def _cells_inside(shape: Any, frame: GridFrame) -> tuple[NDArray[np.int64], NDAr
     return rows[at_row], cols[at_col]
 
 
-def _burnt(
-    tables: list[FeatureTable], frame: GridFrame
-) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Which building stands on each cell (-1: none), and the buildings' ids."""
+def _burnt(tables: list[FeatureTable], frame: GridFrame) -> NDArray[np.int64]:
+    """Which building stands on each cell, counted along all tables; -1 none."""
     owner = np.full(frame.shape, -1, np.int64)
-    ids = [id_ for table in tables for id_ in table.ids]
     shapes = [shape for table in tables for shape in table.geometry]
     for number, shape in enumerate(shapes):
         owner[_cells_inside(shape, frame)] = number
-    return owner, np.array(ids, dtype=object)
+    return owner
 
 
 def _walls(

@@ -354,12 +354,11 @@ def _own_columns(
             free += "_own"
         names.add(free.lower())
         values, unit = column.values, ""
-        if name in spec.units:
+        given = spec.units.get(wanted, spec.units.get(name))
+        if given is not None:
             if column.type not in ("real", "integer"):
-                raise UnitError(
-                    "source.unit_of_text", given=spec.units[name], values={"attribute": name}
-                )
-            unit, times = base_unit(spec.units[name])
+                raise UnitError("source.unit_of_text", given=given, values={"attribute": name})
+            unit, times = base_unit(given)
             values = np.asarray(values, dtype=np.float64) * times
         type_ = column.type
         if type_ == "instant" and _note_naive(type_, values, report, spec, layer, name):

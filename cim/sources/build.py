@@ -13,19 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
-from cim import messages
 from cim.crs import (
     PSEUDO_CRS,
     Frame,
-    check_area_of_use,
-    choose_frame,
-    parse_crs,
-    parse_height_datum,
-    transform,
 )
-from cim.errors import FrameError, SourceError
+from cim.errors import SourceError
 from cim.jobs import QUIET, Job, Progress
 from cim.model.grid import Grid
 from cim.model.mesh import MeshPool
@@ -34,9 +26,9 @@ from cim.model.twin import Twin
 from cim.registry import standard
 from cim.sources.between import check_between, check_shift
 from cim.sources.district import District, specs_from_files
-from cim.sources.place import named
+from cim.sources.framing import common_frame
 from cim.sources.probe import Probe, expand, probe
-from cim.sources.raster import HEIGHT_KINDS, read_raster
+from cim.sources.raster import read_raster
 from cim.sources.readers import load_reader
 from cim.sources.report import Report
 from cim.sources.spec import Loaded
@@ -157,7 +149,9 @@ def build_twin(
         for done, spec in enumerate(specs):
             job.step(done, 2 * len(specs), what="source.looking")
             probes.append(probe(spec, report=report))
-        chosen = _frame(district, probes, frame, frame_height, report)
+        chosen = common_frame(
+            district, probes, frame=frame, frame_height=frame_height, report=report
+        )
         made = _Made(chosen, report, dict(near or {}))
         for done, one in enumerate(sorted(probes, key=lambda p: p.order)):
             job.step(len(specs) + done, 2 * len(specs), what="source.reading")
@@ -269,96 +263,6 @@ def _joined(first: MeshPool, second: MeshPool) -> MeshPool:
     if not first.meshes and not first.instances:
         return second
     return first.merged(second)
-
-
-def _frame(
-    district: District,
-    probes: list[Probe],
-    frame: str | Frame | None,
-    frame_height: str | None,
-    report: Report,
-) -> Frame:
-    """Return the twin's frame, chosen from all files and said aloud."""
-    if isinstance(frame, Frame):
-        for one in probes:
-            _check_inside(one, frame)
-        return frame
-    placed = [one for one in probes if one.place is not None and one.bounds is not None]
-    if not placed:
-        _none_good(probes)
-        raise SourceError("source.nothing_placed", given=district.name)
-    first = placed[0]
-    assert first.place is not None and first.bounds is not None
-    try:
-        choice = choose_frame(
-            first.place.crs,
-            first.bounds,
-            frame=frame or district.frame,
-            frame_height=frame_height or district.frame_height or _height_of(probes),
-        )
-    except FrameError as error:
-        raise named(error, first.spec.file.name) from error
-    for one in placed:
-        _check_inside(one, choice.frame)
-    origin = _origin(placed, choice.frame)
-    report.note(choice.key, file=first.spec.file.name, layer="", values=choice.values)
-    return replace(choice.frame, origin=origin)
-
-
-def _none_good(probes: list[Probe]) -> None:
-    """Name the fault of a file that has objects, but not one that can be placed."""
-    for one in probes:
-        if one.checked is None or not one.checked.rejected:
-            continue
-        row, (key, values) = next(iter(sorted(one.checked.rejected.items())))
-        count = len(one.checked.rejected)
-        raise SourceError(
-            "source.too_many_rejected",
-            given=one.layer,
-            values={
-                "rejected": count,
-                "read": len(one.checked.good),
-                "limit": f"{standard('quality.rejected_share').number():.0%}",
-                "first": f"{row + 1}: {messages.text(key, values)}",
-            },
-        )
-
-
-def _check_inside(one: Probe, frame: Frame) -> None:
-    """Refuse a file outside the area of use of the twin's system."""
-    if one.place is None or one.bounds is None:
-        return
-    try:
-        source = "EPSG:4326" if one.place.crs in PSEUDO_CRS else one.place.crs
-        check_area_of_use(parse_crs(frame.crs), one.bounds, bounds_crs=source)
-    except FrameError as error:
-        raise named(error, one.spec.file.name) from error
-
-
-def _origin(placed: list[Probe], frame: Frame) -> tuple[float, float]:
-    """Return the middle of all files in whole hundreds of metres, whatever their order."""
-    corners = []
-    for one in placed:
-        assert one.place is not None and one.bounds is not None
-        xmin, ymin, xmax, ymax = one.bounds
-        box = np.array([[xmin, ymin], [xmax, ymax], [xmin, ymax], [xmax, ymin]])
-        corners.append(transform(box, source=one.place.crs, target=frame.crs))
-    points = np.concatenate(corners)
-    middle = np.round((points.min(axis=0) + points.max(axis=0)) / 200.0) * 100.0
-    return (float(middle[0]), float(middle[1]))
-
-
-def _height_of(probes: list[Probe]) -> str | None:
-    """Return the height datum of the ground, else of the first file that names one."""
-    said = [
-        (one.layer.partition("/")[0] not in HEIGHT_KINDS, one.order, one.place.height_datum)
-        for one in probes
-        if one.place is not None and one.place.height_datum is not None
-    ]
-    if said:
-        return parse_height_datum(str(min(said)[2]))
-    declared = [one.spec.height_datum for one in probes if one.spec.height_datum]
-    return declared[0] if declared else None
 
 
 def _judge(report: Report, layer: str, *, strict: bool, accept_rejects: bool) -> None:

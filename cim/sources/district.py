@@ -139,7 +139,7 @@ def specs_from_files(
     crs, height_datum
         What a file is in where it does not say so itself.
     kind
-        Kind of all of them.
+        Kind of all of them; where grids and objects come together, of those it can be.
 
     Raises
     ------
@@ -156,12 +156,19 @@ def specs_from_files(
     datum = parse_height_datum(height_datum) if height_datum else None
     if kind is not None:
         kind_called(kind)
+    files = list(files)
     specs: list[LayerSpec] = []
     for file in files:
         reader = outer_readers().get(file.suffix.lower().removeprefix("."))
         parts: Sequence[str] = [""]
-        if reader is None:
+        mine = kind
+        if reader is not None:
+            mine = "bim"
+        else:
             found = check_file(file)
+            grid = kind is not None and kind_called(kind).carrier == "grid"
+            if len(files) > 1 and grid != (found.carrier == "raster"):
+                mine = None  # --kind is meant for the other files
             if found.driver == "GPKG":
                 parts = [part for part, type_ in parts_of(file, found) if type_ is not None]
                 if not parts:
@@ -169,7 +176,7 @@ def specs_from_files(
         specs += [
             LayerSpec(
                 file=file,
-                kind=kind if reader is None else (kind or "bim"),
+                kind=mine,
                 part=part,
                 crs=name,
                 height_datum=datum,

@@ -166,7 +166,7 @@ def test_attributes_come_in_the_units_of_their_kind(tmp_path: Path) -> None:
     (tmp_path / "district.toml").write_text(
         '[twin]\nname = "t"\nillustrative = true\n[[layer]]\nfile = "h.gpkg"\nkind = "building"\n'
         'source = "survey"\n[layer.map]\nheight_m = "H"\nstoreys_above = "floors"\n'
-        'floor_area_m2 = "gross"\nmine = "own"\n[layer.units]\nfloor_area_m2 = "ha"\nown = "km"\n'
+        'floor_area_m2 = "gross"\nmine = "own"\n[layer.units]\nfloor_area_m2 = "ha"\nmine = "km"\n'
         '[layer.set]\nuse = "住宅"\nridge_m = "50 ft"\n',
         encoding="utf-8",
     )

@@ -135,6 +135,15 @@ def test_classes_are_resampled_without_mixing(tmp_path: Path) -> None:
     assert set(np.unique(values[np.isfinite(values)])) == {1.0, 7.0}
 
 
+def test_a_kind_of_objects_leaves_the_grids_beside_them_alone(tmp_path: Path) -> None:
+    parts = f.write(tmp_path / "x.gpkg", f.houses(5))
+    dem = f.tif(tmp_path / "dem.tif", f.ground())
+    built = f.build(parts, dem, kind="parcel", height_datum="unknown")
+    assert built.twin.layers() == {"parcel": 5} and built.twin.grids() == ["terrain"]
+    with pytest.raises(SourceError):
+        f.build(dem, kind="parcel", height_datum="unknown")
+
+
 def test_a_given_frame_is_taken_as_it_is(tmp_path: Path) -> None:
     path = f.write(tmp_path / "buildings.gpkg", f.houses(5))
     frame = Frame("EPSG:32650", "cgvd1985", (500_000.0, 4_000_000.0))
