@@ -19,7 +19,7 @@ from cim.jobs import QUIET, Job
 from cim.model.edit import Edit, Scheme
 from cim.model.result import Result
 from cim.model.table import FeatureTable
-from cim.model.twin import Bounds, TwinView, layer_names
+from cim.model.twin import Bounds, TwinView, WindowView, layer_names
 
 if TYPE_CHECKING:
     import geopandas
@@ -228,6 +228,10 @@ class City:
         from cim.planning import sun
 
         return sun(self.view, date=date, time=time, cell_m=cell_m, job=job)
+
+    def within(self, bounds: Bounds) -> City:
+        """Return the part of the city that touches a box in projected metres."""
+        return City(view=WindowView(self.view, bounds), path=self.path)
 
     def about(self, id: str) -> dict[str, Any]:
         """Return everything the twin and its runs say of one object."""

@@ -1,4 +1,4 @@
-"""What a picture is made of: surfaces, a painted ground, a legend, as plain arrays.
+"""What a picture is made of: surfaces, lines, a painted ground, a legend, as plain arrays.
 
 Positions are float32 metres from the scene's origin: x east, y north, z up from the
 scene's zero height. Map coordinates never reach the graphics card.
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Ground", "Legend", "Origin", "Segments", "Surface", "merged"]
+__all__ = ["Ground", "Legend", "Origin", "Segments", "Surface"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Surface:
-    """Triangles of many objects in one.
+    """Triangles of many objects in one: a layer is one surface, never one a building.
 
     Attributes
     ----------
@@ -35,11 +35,17 @@ class Surface:
     triangles
         (m, 3) int32, counter-clockwise from outside.
     rgb
-        (m, 3) uint8, a colour per triangle.
+        (n, 3) uint8, or (n, 4) with opacity, a colour per vertex.
     owner
         (m,) int32 into `ids`.
     ids
         Ids of the objects drawn.
+    uv
+        (n, 2) float32 coordinates into `pattern`, which repeats; None for plain colour.
+    pattern
+        (h, w, 3) uint8 that darkens the colour, row 0 on top; None for plain colour.
+    lit
+        Whether light and shade fall on it.
     """
 
     vertices: NDArray[np.float32]
@@ -47,12 +53,14 @@ class Surface:
     rgb: NDArray[np.uint8]
     owner: NDArray[np.int32]
     ids: NDArray[np.object_]
-    opacity: float = 1.0
+    uv: NDArray[np.float32] | None = None
+    pattern: NDArray[np.uint8] | None = None
+    lit: bool = True
 
 
 @dataclass(frozen=True)
 class Segments:
-    """Straight lines, such as the edges of buildings: (n, 2, 3) float32, one colour."""
+    """Straight lines, such as the edges of roofs: (n, 2, 3) float32, one colour."""
 
     points: NDArray[np.float32]
     rgb: tuple[int, int, int]
@@ -80,36 +88,22 @@ class Ground:
 
 @dataclass(frozen=True)
 class Legend:
-    """What colours mean: a ramp between two numbers.
+    """What colours mean: a ramp between two numbers, or single colours with a text each.
 
     Attributes
     ----------
     title, unit
         Heading.
     rgb
-        (k, 3) uint8, colours from `low` to `high`.
+        (k, 3) uint8, colours from low to high; none where only `keys` are shown.
     marks
         (position 0..1, text) of the numbers beside the ramp.
+    keys
+        (colour, text) of single colours, such as that of missing values.
     """
 
     title: str
     unit: str
     rgb: NDArray[np.uint8]
     marks: Sequence[tuple[float, str]] = field(default_factory=tuple)
-
-
-def merged(surfaces: Sequence[Surface]) -> Surface:
-    """Return several surfaces as one."""
-    shifts = np.cumsum([0, *(len(s.vertices) for s in surfaces[:-1])])
-    owners = np.cumsum([0, *(len(s.ids) for s in surfaces[:-1])])
-    return Surface(
-        vertices=np.concatenate([s.vertices for s in surfaces]),
-        triangles=np.concatenate(
-            [s.triangles + shift for s, shift in zip(surfaces, shifts, strict=True)]
-        ).astype(np.int32),
-        rgb=np.concatenate([s.rgb for s in surfaces]),
-        owner=np.concatenate(
-            [s.owner + shift for s, shift in zip(surfaces, owners, strict=True)]
-        ).astype(np.int32),
-        ids=np.concatenate([s.ids for s in surfaces]),
-    )
+    keys: Sequence[tuple[tuple[int, int, int], str]] = field(default_factory=tuple)

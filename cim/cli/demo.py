@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from cim import messages
@@ -13,18 +15,13 @@ from cim.cli._app import answer
 from cim.cli._keep import keep
 from cim.errors import MissingError
 from cim.jobs import Job, cpu_clock
+from cim.model.twin import Bounds, TwinView, WindowView
 
 __all__ = ["verb"]
 
 DISTRICT = Path(__file__).resolve().parents[2] / "data" / "wudadao" / "district.toml"
 
-# picture, run's question, further options of cim render
-PICTURES: tuple[tuple[str, str | None, dict[str, Any]], ...] = (
-    ("district", None, {}),
-    ("flood", "flood", {}),
-    ("traffic", "traffic", {}),
-    ("sun", "sun", {}),
-)
+CORE_M = (840.0, 600.0)  # the part that is flooded: small enough for a first look
 
 
 def verb(
@@ -43,7 +40,7 @@ def verb(
     with cpu_clock() as cpu_s, _show.progress() as job:
         stored, report = _build(district, twin, job)
         runs = _ask(twin, stored, job)
-        pictures, missing = _draw(twin, out, runs, size, job)
+        pictures, missing = _draw(twin, out, _pictures(stored, runs), size, job)
         record = {
             "twin": str(twin),
             "layers": stored.layers(),
@@ -71,41 +68,70 @@ def _build(district: Path, twin: Path, job: Job) -> tuple[Any, Any]:
     return keep(built, twin, replace=twin.exists(), job=job), built.report
 
 
-def _ask(twin: Path, view: Any, job: Job) -> dict[str, tuple[str, Any]]:
+def _core(view: TwinView) -> Bounds:
+    """Return a box around the middle of the buildings."""
+    import shapely
+
+    box = shapely.bounds(view.table("building").geometry)
+    x, y = np.nanmedian((box[:, :2] + box[:, 2:]) / 2, axis=0)
+    wide, deep = CORE_M[0] / 2, CORE_M[1] / 2
+    return (float(x - wide), float(y - deep), float(x + wide), float(y + deep))
+
+
+def _ask(twin: Path, view: TwinView, job: Job) -> dict[str, tuple[str, Any]]:
     from cim.flood import design_storm, flood
     from cim.planning import sun
     from cim.store import save_run
     from cim.traffic import traffic
 
     storm = design_storm(return_period_a=50.0, duration_min=60.0)
+    core = WindowView(view, _core(view))
     results = {
-        "flood": flood(view, storm=storm, duration_s=7200.0, job=job),
+        "flood": flood(core, storm=storm, duration_s=5400.0, job=job),
         "traffic": traffic(view, job=job),
         "sun": sun(view, date="2026-12-22", job=job),
     }
     return {name: (save_run(twin, result), result.summary) for name, result in results.items()}
 
 
-def _draw(
-    twin: Path, out: Path, runs: dict[str, tuple[str, Any]], size: str, job: Job
-) -> tuple[list[str], MissingError | None]:
-    from importlib.metadata import entry_points
+def _pictures(view: TwinView, runs: dict[str, tuple[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return what each picture shows, as options of cim render."""
+    core = _core(view)
+    pictures: dict[str, dict[str, Any]] = {
+        "district": {"bounds": core},
+        "flood": {"bounds": core, "run": runs["flood"][0], "field": "depth_max_m"},
+        "traffic": {"run": runs["traffic"][0], "view": "top"},
+        "sun": {"bounds": core, "run": runs["sun"][0], "view": "top"},
+    }
+    detailed = [i.object_id for i in view.meshes().instances if i.lod == "3"]
+    if detailed:
+        table = view.table("building")
+        x0, y0, x1, y1 = table.geometry[table.position()[detailed[0]]].bounds
+        pictures["villa"] = {"bounds": (x0 - 6, y0 - 6, x1 + 6, y1 + 6), "view": "street"}
+    return pictures
 
+
+def _draw(
+    twin: Path,
+    out: Path,
+    pictures: dict[str, dict[str, Any]],
+    size: str,
+    job: Job,
+) -> tuple[list[str], MissingError | None]:
     points = [p for p in entry_points(group="cim.verbs") if p.name == "render"]
-    pictures: list[str] = []
+    made: list[str] = []
     try:
         if not points:
             raise MissingError("cli.demo.no_drawer")
         render = points[0].load()
-        for done, (name, question, options) in enumerate(PICTURES):
-            job.step(done, len(PICTURES), what="cli.demo.drawing")
+        for done, (name, options) in enumerate(pictures.items()):
+            job.step(done, len(pictures), what="cli.demo.drawing")
             png = out / f"{name}.png"
-            run = None if question is None else runs[question][0]
-            render(twin=twin, out=png, run=run, size=size, **options)
-            pictures.append(str(png))
+            render(twin=twin, out=png, size=size, **options)
+            made.append(str(png))
     except MissingError as missing:
-        return pictures, missing
+        return made, missing
     except ImportError as error:
-        return pictures, MissingError("cli.demo.no_drawer", given=error)
-    job.step(len(PICTURES), len(PICTURES), what="cli.demo.drawing")
-    return pictures, None
+        return made, MissingError("cli.demo.no_drawer", given=error)
+    job.step(len(pictures), len(pictures), what="cli.demo.drawing")
+    return made, None

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cim import messages
-from cim.cli._ask import SchemeOption, TwinArgument, ask
+from cim.cli._ask import BoundsOption, SchemeOption, TwinArgument, ask
 
 __all__ = ["verb"]
 
@@ -25,6 +25,7 @@ def verb(
     drain_mm_h: Annotated[
         float | None, typer.Option("--drain-mm-h", help=T("cli.flood.drain"))
     ] = None,
+    bounds: BoundsOption = None,
     scheme: SchemeOption = None,
 ) -> dict[str, Any]:
     """Rain on a twin."""
@@ -42,4 +43,5 @@ def verb(
             drain_mm_h=drain_mm_h,
             job=job,
         ),
+        bounds=bounds,
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cim import messages
-from cim.cli._ask import SchemeOption, TwinArgument, ask
+from cim.cli._ask import BoundsOption, SchemeOption, TwinArgument, ask
 
 __all__ = ["verb"]
 
@@ -17,11 +17,15 @@ def verb(
     date: Annotated[str, typer.Option("--date", help=messages.text("cli.sun.date"))],
     time: Annotated[str, typer.Option("--time", help=messages.text("cli.sun.time"))] = "noon",
     cell_m: Annotated[float, typer.Option("--cell-m", help=messages.text("cli.sun.cell"))] = 1.0,
+    bounds: BoundsOption = None,
     scheme: SchemeOption = None,
 ) -> dict[str, Any]:
     """Cast shadows."""
     from cim.planning import sun
 
     return ask(
-        twin, scheme, lambda view, job: sun(view, date=date, time=time, cell_m=cell_m, job=job)
+        twin,
+        scheme,
+        lambda view, job: sun(view, date=date, time=time, cell_m=cell_m, job=job),
+        bounds=bounds,
     )

@@ -17,7 +17,7 @@ from cim.errors import FrameError, RequestError
 from cim.model.grid import Grid, GridFrame
 from cim.model.kinds import split_layer
 from cim.model.table import FeatureTable
-from cim.model.twin import TwinView, layer_names
+from cim.model.twin import Bounds, TwinView, layer_names
 from cim.registry import standard
 
 __all__ = ["Site", "lay_out", "site_frame"]
@@ -72,7 +72,12 @@ class Site:
 
 
 def lay_out(
-    view: TwinView, *, cell_m: float, manning: float | None, drain_mm_h: float | None
+    view: TwinView,
+    *,
+    cell_m: float,
+    bounds: Bounds | None = None,
+    manning: float | None = None,
+    drain_mm_h: float | None = None,
 ) -> Site:
     """Put the twin's ground on cells of `cell_m`.
 
@@ -82,6 +87,8 @@ def lay_out(
         The twin; its terrain decides where the cells lie.
     cell_m
         A whole multiple of the terrain's own cells; heights are means of the known ones.
+    bounds
+        The part of the terrain that counts; None all of it.
     manning
         Manning's n everywhere; None takes the registry's by surface.
     drain_mm_h
@@ -95,10 +102,10 @@ def lay_out(
     FrameError
         The heights have no datum.
     """
-    terrain = _terrain(view, cell_m)
+    terrain = _terrain(view, cell_m, bounds)
     frame = terrain.frame
     known = np.isfinite(terrain.values)
-    buildings = _tables(view, "building")
+    buildings = _tables(view, "building", frame)
     owner = _burnt(buildings, frame)
     open_ = known & (owner < 0)
     if not open_.any():
@@ -130,18 +137,18 @@ def lay_out(
     )
 
 
-def site_frame(view: TwinView, *, cell_m: float) -> GridFrame:
+def site_frame(view: TwinView, *, cell_m: float, bounds: Bounds | None = None) -> GridFrame:
     """Where the cells of a flood would lie; raises as `lay_out` does."""
-    return _terrain(view, cell_m).frame
+    return _terrain(view, cell_m, bounds).frame
 
 
-def _terrain(view: TwinView, cell_m: float) -> Grid:
+def _terrain(view: TwinView, cell_m: float, bounds: Bounds | None) -> Grid:
     names = [name for name in view.grids() if split_layer(name)[0] == "terrain"]
     if not names:
         raise RequestError("flood.no_terrain", given=layer_names(view))
     if view.frame.height_datum in _NO_LEVEL:
         raise FrameError("flood.height_datum", given=view.frame.height_datum)
-    terrain = view.grid(names[0])
+    terrain = view.grid(names[0], bounds=bounds)
     factor = cell_m / terrain.frame.cell_m
     if not (np.isfinite(factor) and factor >= 0.5 and abs(factor - round(factor)) < 1e-6):
         values = {"terrain": f"{terrain.frame.cell_m:g}"}
@@ -149,9 +156,9 @@ def _terrain(view: TwinView, cell_m: float) -> Grid:
     return terrain.coarsened(round(factor))
 
 
-def _tables(view: TwinView, kind: str) -> list[FeatureTable]:
+def _tables(view: TwinView, kind: str, frame: GridFrame) -> list[FeatureTable]:
     names = [name for name in view.layers() if split_layer(name)[0] == kind]
-    return [view.table(name) for name in names]
+    return [view.table(name, bounds=frame.bounds) for name in names]
 
 
 def _cells_inside(shape: Any, frame: GridFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -234,7 +241,7 @@ def _roughness(view: TwinView, frame: GridFrame) -> tuple[Floats, list[FeatureTa
     out = np.full(frame.shape, entry.by_class("default"))
     used = []
     for kind, surface in _SURFACES:
-        for table in _tables(view, kind):
+        for table in _tables(view, kind, frame):
             used.append(table)
             for shape in _areas(table):
                 out[_cells_inside(shape, frame)] = entry.by_class(surface)
@@ -260,7 +267,7 @@ def _drains(
         return np.full(frame.shape, drain_mm_h), np.zeros(frame.shape, bool), []
     out = np.full(frame.shape, standard("flood.drain_mm_h").number())
     assumed = np.ones(frame.shape, bool)
-    tables = _tables(view, "catchment")
+    tables = _tables(view, "catchment", frame)
     for table in tables:
         for shape, capacity in zip(table.geometry, table.numbers("drain_mm_h"), strict=True):
             if np.isfinite(capacity):

@@ -22,7 +22,7 @@ from cim.flood.ground import Site, lay_out, site_frame
 from cim.flood.rain import Storm
 from cim.jobs import QUIET, Cost, Job
 from cim.model.result import Result, ResultField
-from cim.model.twin import TwinView
+from cim.model.twin import Bounds, TwinView
 from cim.registry import cite, standard
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def flood(
     storm: Storm,
     cell_m: float = 2.0,
     duration_s: float | None = None,
+    bounds: Bounds | None = None,
     precision: Precision = "f32",
     drain_mm_h: float | None = None,
     manning: float | None = None,
@@ -67,6 +68,8 @@ def flood(
     duration_s
         How long to follow the water; None until the registry's ``flood.drain_time_h`` after the
         rain.
+    bounds
+        Part of the terrain to rain on, (xmin, ymin, xmax, ymax) in projected metres; None all.
     precision
         ``"f32"``, or ``"f64"`` at half the speed.
     drain_mm_h
@@ -94,9 +97,9 @@ def flood(
     CancelledError
         The job was cancelled.
     """
-    asked = _Asked.checked(storm, cell_m, duration_s, precision, drain_mm_h, manning)
+    asked = _Asked.checked(storm, cell_m, duration_s, bounds, precision, drain_mm_h, manning)
     job.step(0.0, asked.duration_s, what="flood.preparing")
-    site = lay_out(view, cell_m=cell_m, manning=manning, drain_mm_h=drain_mm_h)
+    site = lay_out(view, cell_m=cell_m, bounds=bounds, manning=manning, drain_mm_h=drain_mm_h)
     ground, water = _solver_arrays(site, precision)
     times_s = np.linspace(0.0, asked.duration_s, _FRAMES)
     depth = np.zeros((_FRAMES, *site.frame.shape), np.float32)
@@ -109,14 +112,19 @@ def flood(
 
 
 def flood_cost(
-    view: TwinView, *, storm: Storm, cell_m: float = 2.0, duration_s: float | None = None
+    view: TwinView,
+    *,
+    storm: Storm,
+    cell_m: float = 2.0,
+    duration_s: float | None = None,
+    bounds: Bounds | None = None,
 ) -> Cost:
     """Tell what `flood` in f32 would take, from the size of the terrain alone.
 
     The CPU time is a guess for water 1 m deep at its deepest place, kernels compiled.
     """
-    asked = _Asked.checked(storm, cell_m, duration_s, "f32", None, None)
-    frame = site_frame(view, cell_m=cell_m)
+    asked = _Asked.checked(storm, cell_m, duration_s, bounds, "f32", None, None)
+    frame = site_frame(view, cell_m=cell_m, bounds=bounds)
     cells = frame.rows * frame.cols
     steps = asked.duration_s * np.sqrt(9.81 * _TYPICAL_DEEPEST_M) / (_COURANT * cell_m)
     return Cost(
@@ -133,6 +141,7 @@ class _Asked:
     storm: Storm
     cell_m: float
     duration_s: float
+    bounds: Bounds | None
     precision: Precision
     drain_mm_h: float | None
     manning: float | None
@@ -143,6 +152,7 @@ class _Asked:
         storm: Storm,
         cell_m: float,
         duration_s: float | None,
+        bounds: Bounds | None,
         precision: Precision,
         drain_mm_h: float | None,
         manning: float | None,
@@ -158,7 +168,7 @@ class _Asked:
             duration_s = storm.duration_s + standard("flood.drain_time_h").number() * 3600.0
         if not 0.0 < duration_s < np.inf:
             raise RequestError("flood.duration", given=duration_s)
-        return cls(storm, cell_m, float(duration_s), precision, drain_mm_h, manning)
+        return cls(storm, cell_m, float(duration_s), bounds, precision, drain_mm_h, manning)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -167,6 +177,7 @@ class _Asked:
             "storm": {**self.storm.parameters, "depth_mm": self.storm.depth_mm},
             "cell_m": self.cell_m,
             "duration_s": self.duration_s,
+            "bounds": self.bounds,
             "precision": self.precision,
             "drain_mm_h": self.drain_mm_h,
             "manning": self.manning,
@@ -183,10 +194,13 @@ class _Asked:
 def _solver_arrays(site: Site, precision: Precision) -> tuple[Ground, Water]:
     """Lay the site out for the kernel: no water yet, all four edges open."""
     try:
+        from kernels.flood import inertial  # noqa: F401 - fails here rather than half-way
         from kernels.flood.water import new_ground, new_water
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         import kernels
 
+        if getattr(kernels, "IS_CIM_KERNELS", False):
+            raise
         raise MissingError("flood.another_kernels", given=kernels.__file__) from error
     slope = standard("flood.edge_slope").number()
     ground = new_ground(

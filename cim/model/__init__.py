@@ -8,7 +8,7 @@ from cim.model.kinds import COMMON, Field, Kind, kind, kinds, split_layer
 from cim.model.mesh import Instance, Material, Mesh, MeshPool, Surface, mesh_id
 from cim.model.result import Result, ResultField
 from cim.model.table import FeatureTable, as_column, concat, empty_table
-from cim.model.twin import SchemedView, Twin, TwinView, layer_names
+from cim.model.twin import SchemedView, Twin, TwinView, WindowView, layer_names
 
 __all__ = [
     "COMMON",
@@ -32,6 +32,7 @@ __all__ = [
     "Surface",
     "Twin",
     "TwinView",
+    "WindowView",
     "apply_to_grid",
     "apply_to_table",
     "as_column",

@@ -21,7 +21,7 @@ from cim.model.grid import Grid
 from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable, empty_table
 
-__all__ = ["Bounds", "SchemedView", "Twin", "TwinView", "layer_names"]
+__all__ = ["Bounds", "SchemedView", "Twin", "TwinView", "WindowView", "layer_names"]
 
 Bounds = tuple[float, float, float, float]
 
@@ -213,6 +213,66 @@ class SchemedView:
         pool = self.base.meshes()
         kept = tuple(i for i in pool.instances if i.object_id not in gone)
         return MeshPool(meshes=pool.meshes, materials=pool.materials, instances=kept)
+
+
+@dataclass(frozen=True)
+class WindowView:
+    """The part of a twin that touches a box: any engine asked of it answers for that part."""
+
+    base: TwinView
+    bounds: Bounds
+
+    @property
+    def name(self) -> str:
+        """Name of the twin."""
+        return self.base.name
+
+    @property
+    def frame(self) -> Frame:
+        """Frame of the base."""
+        return self.base.frame
+
+    @property
+    def zone(self) -> str:
+        """Time zone of the base."""
+        return self.base.zone
+
+    @property
+    def version(self) -> int:
+        """Version of the base."""
+        return self.base.version
+
+    @property
+    def scheme(self) -> str | None:
+        """Scheme of the base."""
+        return self.base.scheme
+
+    @property
+    def illustrative(self) -> bool:
+        """Whether the base is illustrative (示意数据)."""
+        return self.base.illustrative
+
+    def layers(self) -> dict[str, int]:
+        """Return the feature layers and how many features touch the box."""
+        return {name: len(self.table(name)) for name in self.base.layers()}
+
+    def grids(self) -> list[str]:
+        """Return the names of the grids."""
+        return self.base.grids()
+
+    def table(self, layer: str, *, bounds: Bounds | None = None) -> FeatureTable:
+        """Return a layer's features that touch the box, and `bounds` where given."""
+        found = self.base.table(layer, bounds=self.bounds)
+        return found if bounds is None else found.take(_touches(found, bounds))
+
+    def grid(self, layer: str, *, bounds: Bounds | None = None) -> Grid:
+        """Return the part of a grid that touches the box, and `bounds` where given."""
+        found = self.base.grid(layer, bounds=self.bounds)
+        return found if bounds is None else found.window(bounds)
+
+    def meshes(self) -> MeshPool:
+        """Return the base's meshes."""
+        return self.base.meshes()
 
 
 def layer_names(view: TwinView) -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "commit",
     "guarded",
     "make_folder",
+    "reading",
     "remove_file",
     "remove_folder",
     "rename",
@@ -48,18 +49,48 @@ def step(name: str) -> None:
         listener(name)
 
 
+_REFUSED = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
 @contextmanager
 def guarded(path: Path) -> Iterator[None]:
-    """Turn errors of the operating system and SQLite into a `StoreError` about `path`."""
+    """Turn errors of the operating system and SQLite while writing into a `StoreError`."""
+    with _translated(path, "store.cannot_write"):
+        yield
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn errors of the operating system and SQLite while reading into a `StoreError`."""
+    with _translated(path, "store.damaged"):
+        yield
+
+
+@contextmanager
+def _translated(path: Path, refused: str) -> Iterator[None]:
+    """Raise `refused` where the disk says no, ``store.damaged`` where its content is wrong."""
     try:
         yield
     except sqlite3.DatabaseError as error:
-        raise StoreError("store.damaged", given=path, values={"why": str(error)}) from error
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code
+        key = "store.damaged"
+        if code in _BUSY:
+            key = "store.busy"
+        elif code in _REFUSED:
+            key = refused
+        raise StoreError(key, given=path, values={"why": str(error)}) from error
     except StoreError:
         raise
     except OSError as error:
         why = error.strerror or str(error)
-        raise StoreError("store.cannot_write", given=path, values={"why": why}) from error
+        raise StoreError(refused, given=path, values={"why": why}) from error
 
 
 def make_folder(path: Path) -> None:

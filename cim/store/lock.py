@@ -29,7 +29,7 @@ def one_writer(twin: Path) -> Iterator[None]:
         why = error.strerror or str(error)
         raise StoreError("store.cannot_write", given=twin, values={"why": why}) from error
     try:
-        if not _try_lock(handle):
+        if not _try_lock(handle) or not _still_there(handle, path):
             holder = os.read(handle, 200).decode("utf-8", "replace").strip() or "?"
             raise StoreError("store.second_writer", given=twin, values={"holder": holder})
         os.ftruncate(handle, 0)
@@ -38,6 +38,14 @@ def one_writer(twin: Path) -> Iterator[None]:
         os.ftruncate(handle, 0)
     finally:
         os.close(handle)
+
+
+def _still_there(handle: int, path: Path) -> bool:
+    """Tell whether the locked file is the one at `path`: a build that failed removes its own."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except OSError:
+        return False
 
 
 def _try_lock(handle: int) -> bool:

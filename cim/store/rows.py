@@ -33,7 +33,7 @@ def to_blobs(geometry: NDArray[Any], srs_id: int) -> list[bytes | None]:
     """Return geometries as GeoPackage blobs (OGC 12-128, 2.1.3), None where there is none."""
     import shapely
 
-    wkb = shapely.to_wkb(geometry, output_dimension=3, byte_order=1)
+    wkb = shapely.to_wkb(geometry, output_dimension=3, byte_order=1, flavor="iso")
     box = shapely.bounds(geometry)
     blobs: list[bytes | None] = []
     for one, (xmin, ymin, xmax, ymax) in zip(wkb, box, strict=True):
@@ -109,7 +109,8 @@ def write_rows(
         _records(table, rows, srs_id, version),
     )
     connection.executemany(
-        f"INSERT INTO {index_of(kind_name)} VALUES (?, ?, ?, ?, ?, ?, ?)",
+        # a row another program deleted leaves its entry behind, and its number comes again
+        f"INSERT OR REPLACE INTO {index_of(kind_name)} VALUES (?, ?, ?, ?, ?, ?, ?)",
         _boxes(table, rows, origin),
     )
 
@@ -132,12 +133,12 @@ def _records(
 
 
 def _plain(column: NDArray[Any], field: Field) -> list[Any]:
-    if field.type in ("real", "integer"):
-        cast = int if field.type == "integer" else float
+    if field.type == "integer":
         return [
-            None if v != v else cast(v) if v == int(v) or cast is float else v
-            for v in column.tolist()
+            None if v != v else int(v) if float(v).is_integer() else v for v in column.tolist()
         ]
+    if field.type == "real":
+        return [None if v != v else float(v) for v in column.tolist()]
     return list(column)
 
 
@@ -191,12 +192,13 @@ def read_fields(connection: sqlite3.Connection, layer: str) -> tuple[Field, ...]
 
 def read_rows(rows: Sequence[tuple[Any, ...]], layer: str, fields: Sequence[Field]) -> FeatureTable:
     """Return rows in the order of `row_columns` as a table."""
-    names = row_columns(split_layer(layer)[0])
-    at = {name: i for i, name in enumerate(names)}
+    kind_name = split_layer(layer)[0]
+    at = {name: i for i, name in enumerate(row_columns(kind_name))}
+    declared = {f.name for f in columns_of(kind_name)}
     others = [json.loads(row[at["attributes"]] or "{}") for row in rows]
     columns: dict[str, NDArray[Any]] = {}
-    for field in fields:
-        where = at.get(field.name)
+    for field in fields:  # a source may call an attribute of its own "id" or "layer"
+        where = at[field.name] if field.name in declared else None
         columns[field.name] = _column(rows, where, others, field)
     ids = np.empty(len(rows), dtype=object)
     ids[:] = [row[at["id"]] for row in rows]

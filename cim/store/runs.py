@@ -18,7 +18,8 @@ from cim.model.grid import GridFrame
 from cim.model.result import Result, ResultField
 from cim.store import disk
 from cim.store.lock import one_writer
-from cim.store.stored import connect, open_twin
+from cim.store.raster import writing_raster
+from cim.store.stored import connect, generation, open_twin
 
 __all__ = ["open_run", "save_run"]
 
@@ -35,12 +36,16 @@ def save_run(path: Path | str, result: Result) -> str:
         Another writer is at work, or the disk refuses.
     """
     target = Path(path)
-    twin = open_twin(target)
+    generation(target)
     with one_writer(target), disk.guarded(target):
+        twin = open_twin(target)  # under the lock: another writer may just have replaced it
         disk.make_folder(target / "runs")
+        disk.sync_folder(target)
         with closing(connect(twin.folder / "city.gpkg", write=True)) as connection:
             run = _next_id(connection, target / "runs", result.question)
             staged = target / "runs" / f"{run}.tmp"
+            if staged.exists():  # a stopped writer's
+                disk.remove_folder(staged)
             try:
                 disk.make_folder(staged)
                 digest = _write(result, staged, run, twin.frame.crs)
@@ -81,10 +86,13 @@ def _write(result: Result, folder: Path, run: str, crs: str) -> str:
     files: dict[str, str] = {}
     records = []
     for one in result.fields:
-        name = f"{one.name}.tif" if one.carrier == "grid" else f"{one.name}.parquet"
+        ending = "tif" if one.carrier == "grid" else "parquet"
+        name = f"{one.name}.{ending}"
+        if name in files:  # the same quantity of two layers
+            name = f"{one.name}.{len(files)}.{ending}"
         writer = _write_grid if one.carrier == "grid" else _write_objects
         disk.step(f"write {name}")
-        writer(result, one, folder / name)
+        writer(result, one, folder / name, crs)
         disk.sync_file(folder / name)
         files[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         records.append(
@@ -135,7 +143,7 @@ def _jsonable(value: Any) -> Any:
     return str(value)
 
 
-def _write_grid(result: Result, one: ResultField, path: Path) -> None:
+def _write_grid(result: Result, one: ResultField, path: Path, crs: str) -> None:
     import rasterio
     from rasterio.transform import Affine
 
@@ -143,7 +151,7 @@ def _write_grid(result: Result, one: ResultField, path: Path) -> None:
     assert frame is not None  # Result checked it
     bands = one.values if one.over_time else one.values[np.newaxis]
     values = bands.astype(np.uint8) if bands.dtype == bool else bands
-    try:
+    with writing_raster(path):
         with rasterio.open(
             path,
             "w",
@@ -152,6 +160,7 @@ def _write_grid(result: Result, one: ResultField, path: Path) -> None:
             width=frame.cols,
             count=len(values),
             dtype=str(values.dtype),
+            crs=crs,
             transform=Affine(*frame.geotransform),
             nodata=np.nan if values.dtype.kind == "f" else None,
             compress="DEFLATE",
@@ -163,11 +172,9 @@ def _write_grid(result: Result, one: ResultField, path: Path) -> None:
             file.write(values)
             for i in range(len(values)):
                 file.set_band_unit(i + 1, one.unit)
-    except (rasterio.errors.RasterioError, OSError) as error:
-        raise StoreError("store.cannot_write", given=path, values={"why": str(error)}) from error
 
 
-def _write_objects(result: Result, one: ResultField, path: Path) -> None:
+def _write_objects(_: Result, one: ResultField, path: Path, __: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -192,14 +199,16 @@ def open_run(path: Path | str, run: str) -> Result:
         Its files are gone or differ from what was written.
     """
     target = Path(path)
-    known = {r["run"] for r in open_twin(target).runs()}
+    with open_twin(target).reading() as connection:
+        known = dict(connection.execute("SELECT id, digest FROM cim_run ORDER BY id").fetchall())
     if run not in known:
-        raise RequestError(
-            "store.no_run", given=run, values={"known": ", ".join(sorted(known)) or "-"}
-        )
+        raise RequestError("store.no_run", given=run, values={"known": ", ".join(known) or "-"})
     folder = target / "runs" / run
-    with disk.guarded(folder):
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    with disk.reading(folder):
+        text = (folder / "run.json").read_bytes()
+        if hashlib.sha256(text).hexdigest() != known[run]:
+            raise StoreError("store.run_changed", given=folder / "run.json")
+        record = json.loads(text)
         for name, digest in record["files"].items():
             if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
                 raise StoreError("store.run_changed", given=folder / name)

@@ -13,7 +13,7 @@ from cim.store import disk
 from cim.store.create import tidy
 from cim.store.lock import one_writer
 from cim.store.schema import SCHEMA_VERSION, SIDE_TABLES, watch
-from cim.store.stored import StoredTwin, connect, generation, open_twin
+from cim.store.stored import StoredTwin, connect, generation, open_twin, read_meta
 
 __all__ = ["upgrade"]
 
@@ -43,8 +43,11 @@ def upgrade(path: Path | str) -> StoredTwin:
         No twin, an unknown schema, another writer at work, or the disk refuses.
     """
     target = Path(path)
-    old = generation(target)
+    generation(target)
     with one_writer(target), disk.guarded(target):
+        old = generation(target)  # under the lock: another writer may just have replaced it
+        if _schema(old) == SCHEMA_VERSION:
+            return open_twin(target)
         new = target / f"g{int(old.name[1:]) + 1:04d}"
         if new.exists():
             disk.remove_folder(new)
@@ -62,12 +65,18 @@ def upgrade(path: Path | str) -> StoredTwin:
     return open_twin(target)
 
 
+def _schema(folder: Path) -> int:
+    with closing(connect(folder / "city.gpkg")) as connection:
+        return int(read_meta(connection).get("schema", "0"))
+
+
 def _copy(old: Path, new: Path) -> None:
     disk.make_folder(new)
     disk.step("copy")
     shutil.copytree(old / "grids", new / "grids")
     if (old / "report.json").exists():
         shutil.copy2(old / "report.json", new / "report.json")
+        disk.sync_file(new / "report.json")
     with (
         closing(connect(old / "city.gpkg")) as source,
         closing(sqlite3.connect(new / "city.gpkg")) as copy,

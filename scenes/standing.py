@@ -1,0 +1,313 @@
+"""What stands on the ground: buildings, their meshes, garden walls and trees as surfaces."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cim.model.arrays import Rings, rings
+from cim.model.grid import Grid
+from cim.model.table import FeatureTable
+from scenes import extrude, palette, roofs
+from scenes.drawables import Origin, Segments, Surface
+from scenes.palette import Colours
+
+__all__ = ["Site", "Standing", "facade", "garden_walls", "prisms", "trees"]
+
+Floats = NDArray[np.float64]
+
+_NO_HEIGHT_M = 0.3
+_STOREY_M = 3.0
+_UNDER_M = 0.3  # how far walls reach below the lowest ground they stand on
+_BAY_M = 3.4
+_MOST_WALLS = 80_000  # more walls than this are drawn without windows and edges: too small to see
+_MOST_ROOFS = 20_000
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where bodies stand: the ground, the scene's zero, and whether colours step back.
+
+    Attributes
+    ----------
+    muted
+        Pale colours, so that a result over the ground speaks.
+    recolour
+        ``{id: colour}`` of a result on the layer drawn, or None.
+    """
+
+    terrain: Grid
+    origin: Origin
+    muted: bool = False
+    recolour: Colours | None = None
+
+
+@dataclass
+class Standing:
+    """What has been drawn so far, and how many objects had no height."""
+
+    surfaces: list[Surface] = field(default_factory=list)
+    edges: list[Segments] = field(default_factory=list)
+    without_height: int = 0
+
+
+def prisms(made: Standing, table: FeatureTable, site: Site) -> None:
+    """Add footprints pulled up to their height, pitched roofs where they say so.
+
+    A building without a height is drawn flat in a marked colour and counted.
+    """
+    flat = rings(table, origin=(site.origin.x, site.origin.y))
+    if not len(flat.feature):
+        return
+    ring = extrude.loops(flat)
+    base, height, missing = _stand(table, site)
+    of = flat.feature
+    foot, top = _feet(ring, base[of], site), (base + height)[of] - site.origin.z
+    wall, roof = palette.buildings(table, missing, muted=site.muted, recolour=site.recolour)
+    detailed = len(ring.xy) <= _MOST_WALLS and site.recolour is None and not site.muted
+    sides = extrude.walls(ring, foot, top, uv=detailed)
+    bodies = [extrude.caps(flat, ring, top)]
+    if detailed:
+        made.surfaces.append(_patterned(sides, table, of, wall, missing))
+    else:
+        bodies.insert(0, sides)
+    body = extrude.joined(bodies)
+    made.surfaces.append(_plain(body, of[body.owner], table.ids, wall, roof))
+    above = _roofs(table, flat, top, wall, roof)
+    if above is not None:
+        made.surfaces.append(above)
+    if len(ring.xy) <= _MOST_WALLS:
+        pitch = np.isin(table.texts("roof_type"), roofs.PITCHED)[of][ring.polygon]
+        made.edges.append(_edges(ring, top, ~pitch))
+    made.without_height += int(missing.sum())
+
+
+def _stand(table: FeatureTable, site: Site) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Return the ground level (absolute), the height, and which objects have none."""
+    import shapely
+
+    placed = ~shapely.is_missing(table.geometry) & ~shapely.is_empty(table.geometry)
+    base = table.numbers("base_m")
+    ask = placed & ~np.isfinite(base)
+    if ask.any():
+        base[ask] = _levels(shapely.get_coordinates(shapely.centroid(table.geometry[ask])), site)
+    height = table.numbers("height_m")
+    storeys = table.numbers("storeys_above")
+    height = np.where(np.isfinite(height), height, storeys * _STOREY_M)
+    missing = ~(np.isfinite(height) & (height > 0))
+    return base, np.where(missing, _NO_HEIGHT_M, height), missing
+
+
+def _levels(xy: Floats, site: Site) -> Floats:
+    """Return the ground under points, the scene's zero where it is not known."""
+    level = site.terrain.sample(xy)
+    return np.where(np.isfinite(level), level, site.origin.z)
+
+
+def _feet(ring: extrude.Loops, base: Floats, site: Site) -> Floats:
+    """Return where walls begin: under the lowest ground around, so that none floats."""
+    level = _levels(ring.xy + (site.origin.x, site.origin.y), site)
+    lowest = base.copy()
+    np.minimum.at(lowest, ring.polygon, level)
+    return lowest - _UNDER_M - site.origin.z
+
+
+def _plain(
+    body: extrude.Body,
+    feature: NDArray[np.int64],
+    ids: NDArray[Any],
+    wall: NDArray[np.uint8],
+    roof: NDArray[np.uint8],
+) -> Surface:
+    """Return walls and caps in plain colours, walls darker at their feet."""
+    rgb = np.where((body.part == extrude.ROOF)[:, None], roof[feature], wall[feature])
+    rgb = _darker_feet(rgb, body.part)
+    return Surface(
+        vertices=body.vertices.astype(np.float32),
+        triangles=body.triangles.astype(np.int32),
+        rgb=rgb,
+        owner=feature[body.triangles[:, 0]].astype(np.int32),
+        ids=ids,
+    )
+
+
+def _darker_feet(rgb: NDArray[Any], part: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Darken walls towards the ground, where less of the sky lights them."""
+    return np.where((part == extrude.FOOT)[:, None], rgb * 0.80, rgb).round().astype(np.uint8)
+
+
+def _patterned(
+    sides: extrude.Body,
+    table: FeatureTable,
+    of: NDArray[np.int64],
+    wall: NDArray[np.uint8],
+    missing: NDArray[np.bool_],
+) -> Surface:
+    """Return walls with a row of windows a storey: a way of drawing storeys, not data."""
+    assert sides.uv is not None
+    feature = of[sides.owner]
+    storeys = np.nan_to_num(table.numbers("storeys_above"))
+    storeys = np.where(missing, 0.0, storeys)[feature]
+    length = np.repeat(sides.uv.reshape(-1, 4, 2)[:, 1, 0], 4)
+    bays = np.where(length < 0.7 * _BAY_M, 0.0, np.maximum(np.round(length / _BAY_M), 1.0))
+    drawn = (storeys > 0) & (bays > 0)
+    uv = np.zeros_like(sides.uv)
+    uv[:, 0] = np.where(drawn & (sides.uv[:, 0] > 0), bays, 0.0)
+    uv[:, 1] = np.where(drawn & (sides.uv[:, 1] > 0), storeys, 0.0)
+    return Surface(
+        vertices=sides.vertices.astype(np.float32),
+        triangles=sides.triangles.astype(np.int32),
+        rgb=_darker_feet(wall[feature], sides.part),
+        owner=feature[sides.triangles[:, 0]].astype(np.int32),
+        ids=table.ids,
+        uv=uv.astype(np.float32),
+        pattern=facade(),
+    )
+
+
+@cache
+def facade() -> NDArray[np.uint8]:
+    """Return one bay of one storey, (64, 64, 3) uint8: a window in a plain wall."""
+    tile = np.full((64, 64, 3), 255, dtype=np.uint8)
+    tile[16:48, 20:44] = (236, 234, 232)  # the frame
+    tile[18:46, 22:42] = (112, 122, 136)  # the panes
+    tile[18:46, 31:33] = (214, 212, 210)
+    tile[29:31, 22:42] = (214, 212, 210)
+    tile[48:51, 18:46] = (206, 202, 198)  # the shade of the sill
+    return tile
+
+
+def _roofs(
+    table: FeatureTable,
+    flat: Rings,
+    top: Floats,
+    wall: NDArray[np.uint8],
+    roof: NDArray[np.uint8],
+) -> Surface | None:
+    kinds = np.array(table.texts("roof_type"), dtype=object)[flat.feature]
+    wanted = np.flatnonzero(np.isin(kinds, roofs.PITCHED))
+    if not 0 < len(wanted) <= _MOST_ROOFS:
+        return None
+    rise = table.numbers("ridge_m") - table.numbers("height_m")
+    rise = np.where(rise > 0, rise, 2.5)
+    corners, gable, feature = [], [], []
+    for polygon in wanted:
+        first, last = flat.polygon_start[polygon], flat.polygon_start[polygon + 1]
+        starts = flat.ring_start[first : last + 1]
+        outlines = [flat.xy[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        who = int(flat.feature[polygon])
+        over = roofs.pitched(outlines, str(kinds[polygon]), float(top[polygon]), float(rise[who]))
+        if over is not None:
+            corners.append(over.corners)
+            gable.append(over.gable)
+            feature.append(np.full(len(over.gable), who))
+    if not corners:
+        return None
+    owner = np.concatenate(feature)
+    upright = np.concatenate(gable)
+    colour = np.where(upright[:, None], wall[owner], roof[owner]).astype(np.uint8)
+    vertices = np.concatenate(corners).reshape(-1, 3)
+    return Surface(
+        vertices=vertices.astype(np.float32),
+        triangles=np.arange(len(vertices), dtype=np.int32).reshape(-1, 3),
+        rgb=np.repeat(colour, 3, axis=0),
+        owner=owner.astype(np.int32),
+        ids=table.ids,
+    )
+
+
+def _edges(ring: extrude.Loops, top: Floats, shown: NDArray[np.bool_]) -> Segments:
+    """Return the outlines of roofs; without them neighbours of one colour run together."""
+    a, b = ring.xy[shown], ring.xy[ring.following[shown]]
+    z = top[ring.polygon[shown]]
+    ends = np.stack([np.c_[a, z], np.c_[b, z]], axis=1)
+    return Segments(points=ends.astype(np.float32), rgb=(112, 102, 92))
+
+
+def garden_walls(made: Standing, table: FeatureTable, site: Site) -> None:
+    """Add walls around plots (院墙), as bands of their height."""
+    import shapely
+
+    bands = shapely.buffer(table.geometry, 0.15, cap_style="flat", join_style="mitre")
+    height = palette.known(table.numbers("height_m"), 2.0)
+    columns: Mapping[str, Any] = {**table.columns, "height_m": height}
+    flat = rings(replace(table, geometry=bands), origin=(site.origin.x, site.origin.y))
+    solid = replace(table, geometry=bands, columns=columns)
+    ring = extrude.loops(flat)
+    base, tall, _ = _stand(solid, site)
+    of = flat.feature
+    top = (base + tall)[of] - site.origin.z
+    body = extrude.joined(
+        [extrude.walls(ring, _feet(ring, base[of], site), top), extrude.caps(flat, ring, top)]
+    )
+    colour = palette.flat_colour(table.ids, palette.GARDEN_WALL, site.muted, site.recolour)
+    made.surfaces.append(_plain(body, of[body.owner], table.ids, colour, colour))
+
+
+def trees(made: Standing, table: FeatureTable, site: Site) -> None:
+    """Add trees: crowns of their own width and height on a trunk, coloured by species."""
+    import shapely
+
+    table = table.take(~shapely.is_missing(table.geometry) & ~shapely.is_empty(table.geometry))
+    if not len(table):
+        return
+    height = palette.known(table.numbers("height_m"), 8.0)
+    crown = palette.known(table.numbers("crown_m"), 5.0)
+    xy = shapely.get_coordinates(shapely.centroid(table.geometry))
+    foot = np.c_[xy - (site.origin.x, site.origin.y), _levels(xy, site) - site.origin.z]
+    shape, faces, trunk = _tree()
+    turn = np.array([zlib.crc32(str(i).encode()) for i in table.ids]) % 628 / 100.0
+    x = shape[:, 0] * np.cos(turn)[:, None] - shape[:, 1] * np.sin(turn)[:, None]
+    y = shape[:, 0] * np.sin(turn)[:, None] + shape[:, 1] * np.cos(turn)[:, None]
+    half = (crown / 2)[:, None]
+    z = np.broadcast_to(shape[:, 2], x.shape) * height[:, None]
+    vertices = np.stack([x * half, y * half, z], axis=-1) + foot[:, None, :]
+    leaf = palette.leaves(table, muted=site.muted, recolour=site.recolour)
+    shade = np.clip(0.62 + 0.55 * (shape[:, 2] - 0.3), 0.62, 1.05)[:, None]
+    rgb = np.where(trunk[:, None], palette.trunk(site.muted), leaf[:, None, :] * shade)
+    n, points = len(table), len(shape)
+    triangles = faces[None] + (np.arange(n) * points)[:, None, None]
+    made.surfaces.append(
+        Surface(
+            vertices=vertices.reshape(-1, 3).astype(np.float32),
+            triangles=triangles.reshape(-1, 3).astype(np.int32),
+            rgb=np.clip(rgb, 0, 255).round().reshape(-1, 3).astype(np.uint8),
+            owner=np.repeat(np.arange(n), len(faces)).astype(np.int32),
+            ids=table.ids,
+        )
+    )
+
+
+@cache
+def _tree() -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
+    """Return a tree of unit crown radius and height: points, faces, which points are trunk."""
+    rounds: Sequence[tuple[float, float]] = (
+        (0.46, 0.30), (0.88, 0.42), (1.0, 0.60), (0.80, 0.80), (0.42, 0.94),
+    )  # fmt: skip
+    sides = 8
+    turn = np.arange(sides) * 2 * np.pi / sides
+    ring = np.c_[np.cos(turn), np.sin(turn)]
+    points = [np.c_[r * ring, np.full(sides, z)] for r, z in rounds]
+    points += [np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 0.27]])]
+    points += [np.c_[0.09 * ring[::2], np.full(4, z)] for z in (-0.03, 0.34)]
+    i = np.arange(sides)
+    j = (i + 1) % sides
+    faces = []
+    for level in range(len(rounds) - 1):
+        low, high = level * sides, (level + 1) * sides
+        faces += [np.c_[low + i, low + j, high + j], np.c_[low + i, high + j, high + i]]
+    last = (len(rounds) - 1) * sides
+    tip, bottom, trunk = len(rounds) * sides, len(rounds) * sides + 1, len(rounds) * sides + 2
+    faces += [np.c_[last + i, last + j, np.full(sides, tip)]]
+    faces += [np.c_[j, i, np.full(sides, bottom)]]
+    k, m = np.arange(4), (np.arange(4) + 1) % 4
+    faces += [np.c_[trunk + k, trunk + m, trunk + 4 + m]]
+    faces += [np.c_[trunk + k, trunk + 4 + m, trunk + 4 + k]]
+    all_points = np.concatenate(points)
+    return all_points, np.concatenate(faces), np.arange(len(all_points)) >= trunk
