@@ -53,9 +53,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def sketch_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the sketch of Wudadao once for the whole run."""
-    from cim.sources import build_twin, read_district
     from cim.cli._keep import keep
     from cim.jobs import QUIET
+    from cim.sources import build_twin, read_district
 
     path = tmp_path_factory.mktemp("sketch") / "wudadao.cim"
     built = build_twin(read_district(ROOT / "data" / "wudadao" / "district.toml"))

@@ -45,8 +45,7 @@ def number_houses(
         City, district, and the district beyond one road (``far_side``, ``far_side_road``).
     """
     scale = {
-        row.text("road"): (row.whole("start_number"), row.real("m_per_number"))
-        for row in numbering
+        row.text("road"): (row.whole("start_number"), row.real("m_per_number")) for row in numbering
     }
     sides: dict[tuple[str, bool], list[Building]] = {}
     for one in buildings:

@@ -47,8 +47,9 @@ def make_ground(
     Streets win over plots; where two carriageways meet the higher crown counts, and a
     carriageway wins over the footway of another street.
     """
-    west, north = (math.floor(frame.east_m) + table["west_m"]), (
-        math.floor(frame.north_m) + table["north_m"]
+    west, north = (
+        (math.floor(frame.east_m) + table["west_m"]),
+        (math.floor(frame.north_m) + table["north_m"]),
     )
     x = west + np.arange(table["east_m"] - table["west_m"]) + 0.5
     y = north - np.arange(table["north_m"] - table["south_m"]) - 0.5

@@ -230,7 +230,5 @@ def _front(road: Road, place_xy: tuple[float, float]) -> tuple[float, bool]:
         place_xy[0] - before.x
     )
     if turn == 0.0:
-        raise SourceError(
-            "authoring.overlap", given=str(place_xy), values={"other": road.name}
-        )
+        raise SourceError("authoring.overlap", given=str(place_xy), values={"other": road.name})
     return at_m, turn < 0.0

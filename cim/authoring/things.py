@@ -48,9 +48,7 @@ def green_features(rows: Sequence[Row], frame: StreetFrame) -> list[Feature]:
     for row in rows:
         turn = math.radians(frame.bearing_deg + row.real("turn_deg"))
         centre = frame.to_xy([[row.real("u_m"), row.real("v_m")]])[0]
-        figure = plan(
-            row.text("shape"), row.real("length_m"), row.real("width_m"), where=row.where
-        )
+        figure = plan(row.text("shape"), row.real("length_m"), row.real("width_m"), where=row.where)
         shape = place(figure, centre, (math.sin(turn), math.cos(turn)))
         made.append(Feature(row.text("source_id"), shape, {"name": row.text("name")}))
     return made

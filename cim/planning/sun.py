@@ -21,6 +21,7 @@ from cim.model.grid import Grid, GridFrame
 from cim.model.result import Result, ResultField
 from cim.model.table import FeatureTable
 from cim.model.twin import TwinView
+from cim.registry import cite, standard
 
 __all__ = ["sun"]
 
@@ -81,7 +82,7 @@ def sun(
             "sun.below_horizon", given=f"{date} {time}", values={"altitude": round(altitude, 2)}
         )
     job.step(1, 4, what="sun.casting")
-    heights, covered, assumed = _with_buildings(ground, table)
+    heights, covered, assumed = _with_buildings(view, ground, table)
     job.step(2, 4, what="sun.casting")
     shade = shadow_height(
         heights, cell_m=cell_m, altitude_deg=altitude, azimuth_deg=azimuth - place.convergence
@@ -121,6 +122,7 @@ def sun(
             "shaded_share": round(shaded, 4),
             "buildings": len(table),
             "heights_assumed": assumed,
+            "rules": [cite("sun.tianjin.housing_band_h"), cite("sun.tianjin.min_altitude_deg")],
         },
         parameters={"date": date, "time": time, "cell_m": cell_m},
         twin_version=view.version,
@@ -195,14 +197,12 @@ def _ground(view: TwinView, table: FeatureTable, cell_m: float) -> Grid:
 
 
 def _with_buildings(
-    ground: Grid, table: FeatureTable
+    view: TwinView, ground: Grid, table: FeatureTable
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], int]:
     """Return ground and roofs, which cells are roofs, and how many heights were assumed."""
     import shapely
     from rasterio.features import rasterize
     from rasterio.transform import Affine
-
-    from cim.registry import standard
 
     height = table.numbers("height_m")
     storeys = table.numbers("storeys_above") * standard("building.default_storey_height_m").number()
@@ -214,7 +214,9 @@ def _with_buildings(
     middle = shapely.get_coordinates(shapely.point_on_surface(table.geometry[there]))
     sampled = np.full(len(table), np.nan)
     sampled[there] = ground.sample(middle)
-    foot = np.where(np.isfinite(foot), foot, sampled)
+    # where the ground is level at zero for want of a terrain, so is the foot of a building
+    known = np.isfinite(foot) & ("terrain" in view.grids())
+    foot = np.where(known, foot, sampled)
     foot = np.where(np.isfinite(foot), foot, np.nanmedian(ground.values))
     top = foot + np.where(standing, height, 0.0)
     order = [int(i) for i in np.argsort(top) if standing[i]]  # the higher of two wins

@@ -19,9 +19,10 @@ from cim.crs import (
 from cim.errors import FrameError, SourceError
 from cim.registry import standard
 from cim.sources.district import District
-from cim.sources.place import named
+from cim.sources.place import Place, named
 from cim.sources.probe import Probe
 from cim.sources.raster import HEIGHT_KINDS
+from cim.sources.readers import look_at
 from cim.sources.report import Report
 
 __all__ = ["common_frame"]
@@ -59,6 +60,8 @@ def common_frame(
         return frame
     placed = [one for one in probes if one.place is not None and one.bounds is not None]
     if not placed:
+        placed = _outer_placed(probes)
+    if not placed:
         _none_good(probes)
         raise SourceError("source.nothing_placed", given=district.name)
     first = placed[0]
@@ -68,7 +71,7 @@ def common_frame(
             first.place.crs,
             first.bounds,
             frame=frame or district.frame,
-            frame_height=frame_height or district.frame_height or _height_of(probes),
+            frame_height=frame_height or district.frame_height or _height_of([*probes, *placed]),
         )
     except FrameError as error:
         raise named(error, first.spec.file.name) from error
@@ -77,6 +80,17 @@ def common_frame(
     origin = _origin(placed, choice.frame)
     report.note(choice.key, file=first.spec.file.name, layer="", values=choice.values)
     return replace(choice.frame, origin=origin)
+
+
+def _outer_placed(probes: list[Probe]) -> list[Probe]:
+    """Return the files of outer readers with the place they say; asked only when no other does."""
+    found = []
+    for one in probes:
+        look = look_at(one.spec) if one.format is None else None
+        if look is not None:
+            place = Place(look.crs, look.height_datum)
+            found.append(replace(one, place=place, bounds=look.bounds))
+    return found
 
 
 def _none_good(probes: list[Probe]) -> None:

@@ -9,17 +9,56 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Protocol
 
+from cim.crs import Box
 from cim.errors import MissingError
-from cim.sources.spec import Reader
+from cim.sources.spec import LayerSpec, Reader
 
-__all__ = ["load_reader", "outer_readers"]
+__all__ = ["Look", "load_reader", "look_at", "outer_readers"]
+
+
+class Look(Protocol):
+    """What a first look at a file of another package says of its place."""
+
+    @property
+    def crs(self) -> str:
+        """Projected system."""
+        ...
+
+    @property
+    def height_datum(self) -> str:
+        """Height datum."""
+        ...
+
+    @property
+    def bounds(self) -> Box:
+        """Rough box in `crs`."""
+        ...
 
 
 @cache
 def outer_readers() -> Mapping[str, EntryPoint]:
     """Return the announced readers by suffix without its point."""
     return {point.name.lower(): point for point in entry_points(group="cim.readers")}
+
+
+def look_at(spec: LayerSpec) -> Look | None:
+    """Return where a file of another package stands; None where nobody can say.
+
+    A package announces how to look through the entry point group ``cim.probes``.
+
+    Raises
+    ------
+    MissingError
+        The package it needs is not installed.
+    """
+    suffix = spec.file.suffix.lower().removeprefix(".")
+    for point in entry_points(group="cim.probes"):
+        if point.name.lower() == suffix:
+            found: Look | None = _loaded(point, suffix)(spec)
+            return found
+    return None
 
 
 def load_reader(suffix: str) -> Reader:
@@ -30,11 +69,14 @@ def load_reader(suffix: str) -> Reader:
     MissingError
         The package it needs is not installed.
     """
-    point = outer_readers()[suffix.lower().removeprefix(".")]
+    reader: Reader = _loaded(outer_readers()[suffix.lower().removeprefix(".")], suffix)
+    return reader
+
+
+def _loaded(point: EntryPoint, suffix: str) -> Any:
     try:
-        reader: Reader = point.load()
+        return point.load()
     except ImportError as error:
         raise MissingError(
             "source.reader_missing", given=suffix, values={"package": error.name or point.value}
         ) from error
-    return reader

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,18 @@ import numpy as np
 
 from cim.errors import StoreError
 from cim.jobs import QUIET, Job
-from cim.model.grid import Grid
 from cim.model.kinds import kind
 from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable
 from cim.model.twin import Twin
 from cim.store import disk, rows
+from cim.store.folder import connect, current_number, generations, has_history, read_meta
 from cim.store.lock import one_writer
+from cim.store.raster import write_grid
 from cim.store.schema import SCHEMA_VERSION, add_kind, create_side_tables, watch
-from cim.store.stored import StoredTwin, connect, generation, open_twin
+from cim.store.stored import StoredTwin, open_twin
 
-__all__ = ["check_target", "create", "tidy", "write_grid", "write_meshes"]
+__all__ = ["check_target", "create", "tidy", "write_meshes"]
 
 _CARRIED = ("cim_changeset", "cim_run", "cim_scheme")
 
@@ -45,21 +46,19 @@ def check_target(path: Path, *, replace: bool = False) -> None:
             raise StoreError("store.exists", given=path)
         return
     if path.exists() and not _leftover(path):
-        raise StoreError("store.not_ours", given=path)
+        if not has_history(path):
+            raise StoreError("store.not_ours", given=path)
+        if not replace:
+            raise StoreError("store.lost_pointer", given=path)
     if not path.parent.is_dir():
         raise StoreError("store.no_folder", given=path.parent)
 
 
 def _leftover(path: Path) -> bool:
-    """Tell whether a folder holds only what a stopped build leaves behind."""
+    """Tell whether a folder holds only what a stopped first build leaves behind."""
     if not path.is_dir():
         return False
-    names = {child.name for child in path.iterdir()}
-    return all(n in ("lock", "runs", "current.tmp") or _generation_name(n) for n in names)
-
-
-def _generation_name(name: str) -> bool:
-    return name.startswith("g") and name[1:].isdigit()
+    return {child.name for child in path.iterdir()} <= {"lock", "g0001", "current.tmp"}
 
 
 def create(
@@ -101,57 +100,80 @@ def create(
     Raises
     ------
     StoreError
-        A twin is there already, another writer is at work, or the disk refuses.
+        A twin is there already, another writer is at work, two features have one
+        id, or the disk refuses.
     CancelledError
         The job was cancelled; nothing is left behind.
     """
     target = Path(path)
     check_target(target, replace=replace)
+    _check_ids(twin)
     fresh = not target.exists()
     with disk.guarded(target):
         disk.make_folder(target)
+        disk.sync_folder(target.parent)
         try:
             with one_writer(target):
+                check_target(target, replace=replace)  # another may have built meanwhile
                 folder = _next_generation(target)
                 try:
                     _write(twin, target, folder, report, sources, observations, why, job)
                     disk.write_text(target / "current", folder.name + "\n")
                 except BaseException:
-                    if _current(target) != folder.name:
-                        disk.remove_folder(folder)
+                    _abandon(target, folder, fresh=fresh)
                     raise
                 tidy(target)
         except BaseException:
-            if fresh and _current(target) is None:
-                disk.remove_folder(target)
+            if fresh:
+                with suppress(OSError):  # refused where anybody has put something into it
+                    target.rmdir()
             raise
     return open_twin(target)
 
 
-def _current(target: Path) -> str | None:
-    pointer = target / "current"
-    return pointer.read_text(encoding="utf-8").strip() if pointer.exists() else None
+def _abandon(target: Path, folder: Path, *, fresh: bool) -> None:
+    """Remove what a failing build has written, unless it is already what others see."""
+    if current_number(target) == int(folder.name[1:]):
+        return
+    disk.remove_folder(folder)
+    if fresh:
+        with suppress(OSError):
+            (target / "lock").unlink()
+
+
+def _check_ids(twin: Twin) -> None:
+    seen: dict[str, str] = {}
+    for layer, table in twin.tables.items():
+        for id_ in table.ids:
+            if id_ in seen:
+                raise StoreError(
+                    "store.twice", given=id_, values={"layers": f"{seen[id_]}, {layer}"}
+                )
+            seen[id_] = layer
 
 
 def _next_generation(target: Path) -> Path:
-    numbers = [int(p.name[1:]) for p in target.iterdir() if _generation_name(p.name)]
-    current = _current(target)
-    for number in numbers:
-        name = f"g{number:04d}"
-        if current is None or (name > current):  # left behind by a build that was stopped
-            disk.remove_folder(target / name)
-    return target / f"g{(int(current[1:]) if current else 0) + 1:04d}"
+    """Return the folder to build in, after removing what stopped builds left behind."""
+    current, known = current_number(target), generations(target)
+    if current is not None:
+        left = [number for number in known if number > current]
+    else:  # without a pointer to trust, nothing of a twin that once was is removed
+        left = [] if (target / "current").exists() or has_history(target) else known
+    for number in left:
+        disk.remove_folder(target / f"g{number:04d}")
+    return target / f"g{max({*known} - {*left}, default=0) + 1:04d}"
 
 
 def tidy(target: Path) -> None:
     """Remove generations older than the last one but one, and what stopped writers left."""
-    current = _current(target)
+    current = current_number(target)
     if current is None:
         return
-    number = int(current[1:])
-    for child in sorted(target.iterdir()):
-        if _generation_name(child.name) and not number - 1 <= int(child.name[1:]) <= number:
-            disk.remove_folder(child)
+    for number in generations(target):
+        if not current - 1 <= number <= current:
+            disk.remove_folder(target / f"g{number:04d}")
+    if (target / "current.tmp").exists():
+        disk.remove_file(target / "current.tmp")
     runs = target / "runs"
     if runs.is_dir():
         for child in runs.iterdir():
@@ -174,20 +196,21 @@ def _write(
     before = _carried(target)
     version = before["version"] + 1
     srs_id = _srs_id(twin.frame.crs)
+    crs = twin.frame.crs
     database = folder / "city.gpkg"
     total = len(twin.tables) + len(twin.rasters) + 1
     disk.step("write city.gpkg")
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA journal_mode = MEMORY")
-        create_side_tables(connection, srs=(srs_id, twin.frame.crs, _wkt(twin.frame.crs)))
+        create_side_tables(connection, srs=(srs_id, crs, _wkt(crs)))
         connection.execute("BEGIN")
         for done, (layer, table) in enumerate(twin.tables.items()):
             job.step(done, total, what="store.writing")
             _write_layer(connection, layer, table, srs_id, twin.frame.origin, version)
         for done, (layer, grid) in enumerate(twin.rasters.items(), len(twin.tables)):
             job.step(done, total, what="store.writing")
-            name = write_grid(grid, folder / "grids", version)
+            name = write_grid(grid, folder / "grids", version, crs=crs)
             connection.execute(
                 "INSERT INTO cim_grid VALUES (?, ?, ?, ?, ?, ?, NULL)",
                 (layer, name, grid.unit, grid.illustrative, grid.source, version),
@@ -249,40 +272,6 @@ def _write_layer(
         )
 
 
-def write_grid(grid: Grid, folder: Path, version: int) -> str:
-    """Write a grid as a Cloud Optimized GeoTIFF, on disk when this returns; return its name."""
-    import rasterio
-    from rasterio.transform import Affine
-
-    name = f"{grid.layer.replace('/', '__')}.v{version}.tif"
-    path = folder / name
-    disk.step(f"write {name}")
-    frame = grid.frame
-    try:
-        with rasterio.open(
-            path,
-            "w",
-            driver="COG",
-            height=frame.rows,
-            width=frame.cols,
-            count=1,
-            dtype=str(grid.values.dtype),
-            crs=None,
-            transform=Affine(*frame.geotransform),
-            nodata=np.nan if grid.values.dtype.kind == "f" else None,
-            compress="DEFLATE",
-            level=1,
-            predictor="YES",
-            overviews="AUTO",
-        ) as file:
-            file.write(grid.values, 1)
-            file.set_band_unit(1, grid.unit)
-    except (rasterio.errors.RasterioError, OSError) as error:
-        raise StoreError("store.cannot_write", given=path, values={"why": str(error)}) from error
-    disk.sync_file(path)
-    return name
-
-
 def write_meshes(connection: sqlite3.Connection, pool: MeshPool, version: int) -> None:
     """Write meshes, materials and instances; a mesh that is there already stays as it is."""
     first = connection.execute("SELECT coalesce(max(number) + 1, 0) FROM cim_material").fetchone()[
@@ -324,22 +313,33 @@ def write_meshes(connection: sqlite3.Connection, pool: MeshPool, version: int) -
 
 def _carried(target: Path) -> dict[str, Any]:
     """Return what a new generation takes over from the old one: version, runs, schemes."""
-    if _current(target) is None:
-        return {"version": 0, "tables": {}}
-    with closing(connect(generation(target) / "city.gpkg")) as connection:
-        version = connection.execute("SELECT value FROM cim_meta WHERE key = 'version'").fetchone()
-        tables = {
-            name: connection.execute(f"SELECT * FROM {name} ORDER BY rowid").fetchall()
-            for name in _CARRIED
-        }
-    return {"version": int(version[0]), "tables": tables}
+    current = current_number(target)
+    known = sorted(generations(target), key=lambda n: (n == current, n), reverse=True)
+    for number in known:  # the one others see, else the newest that can be read
+        try:
+            return _taken_over(target, target / f"g{number:04d}" / "city.gpkg")
+        except StoreError as error:
+            if error.key != "store.damaged":
+                raise
+    return {"version": 0, "tables": {}}
+
+
+def _taken_over(target: Path, database: Path) -> dict[str, Any]:
+    with disk.reading(target), closing(connect(database)) as connection:
+        meta = read_meta(connection)
+        if int(meta["schema"]) > SCHEMA_VERSION:
+            raise StoreError("store.newer", given=target, values={"found": meta["schema"]})
+        tables = {}
+        for name in _CARRIED:
+            found = connection.execute(f"SELECT * FROM {name} ORDER BY rowid")
+            tables[name] = ([column[0] for column in found.description], found.fetchall())
+    return {"version": int(meta["version"]), "tables": tables}
 
 
 def _carry_over(connection: sqlite3.Connection, before: Mapping[str, Any]) -> None:
-    for name, found in before["tables"].items():
-        if found:
-            marks = ", ".join("?" * len(found[0]))
-            connection.executemany(f"INSERT INTO {name} VALUES ({marks})", found)
+    for name, (columns, found) in before["tables"].items():
+        marks = ", ".join("?" * len(columns))
+        connection.executemany(f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})", found)
 
 
 def _meta(connection: sqlite3.Connection, twin: Twin, version: int) -> None:

@@ -24,9 +24,10 @@ from cim.model.twin import SchemedView, Twin
 from cim.store import disk, rows
 from cim.store.compare import differing
 from cim.store.create import write_grid, write_meshes
+from cim.store.folder import connect, generation, read_meta
 from cim.store.lock import one_writer
 from cim.store.schema import add_kind, index_of, quoted, watch
-from cim.store.stored import StoredTwin, connect, generation, open_twin, read_meta
+from cim.store.stored import StoredTwin, open_twin
 
 __all__ = [
     "Changeset",

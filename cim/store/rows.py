@@ -134,9 +134,7 @@ def _records(
 
 def _plain(column: NDArray[Any], field: Field) -> list[Any]:
     if field.type == "integer":
-        return [
-            None if v != v else int(v) if float(v).is_integer() else v for v in column.tolist()
-        ]
+        return [None if v != v else int(v) if float(v).is_integer() else v for v in column.tolist()]
     if field.type == "real":
         return [None if v != v else float(v) for v in column.tolist()]
     return list(column)

@@ -17,9 +17,11 @@ from cim.errors import RequestError, StoreError
 from cim.model.grid import GridFrame
 from cim.model.result import Result, ResultField
 from cim.store import disk
+from cim.store.create import tidy
+from cim.store.folder import connect, generation
 from cim.store.lock import one_writer
 from cim.store.raster import writing_raster
-from cim.store.stored import connect, generation, open_twin
+from cim.store.stored import open_twin
 
 __all__ = ["open_run", "save_run"]
 
@@ -39,13 +41,12 @@ def save_run(path: Path | str, result: Result) -> str:
     generation(target)
     with one_writer(target), disk.guarded(target):
         twin = open_twin(target)  # under the lock: another writer may just have replaced it
+        tidy(target)
         disk.make_folder(target / "runs")
         disk.sync_folder(target)
         with closing(connect(twin.folder / "city.gpkg", write=True)) as connection:
             run = _next_id(connection, target / "runs", result.question)
             staged = target / "runs" / f"{run}.tmp"
-            if staged.exists():  # a stopped writer's
-                disk.remove_folder(staged)
             try:
                 disk.make_folder(staged)
                 digest = _write(result, staged, run, twin.frame.crs)
@@ -151,8 +152,9 @@ def _write_grid(result: Result, one: ResultField, path: Path, crs: str) -> None:
     assert frame is not None  # Result checked it
     bands = one.values if one.over_time else one.values[np.newaxis]
     values = bands.astype(np.uint8) if bands.dtype == bool else bands
-    with writing_raster(path):
-        with rasterio.open(
+    with (
+        writing_raster(path),
+        rasterio.open(
             path,
             "w",
             driver="GTiff",
@@ -168,10 +170,11 @@ def _write_grid(result: Result, one: ResultField, path: Path, crs: str) -> None:
             tiled=True,
             predictor=3 if values.dtype.kind == "f" else 2,
             bigtiff="IF_SAFER",
-        ) as file:
-            file.write(values)
-            for i in range(len(values)):
-                file.set_band_unit(i + 1, one.unit)
+        ) as file,
+    ):
+        file.write(values)
+        for i in range(len(values)):
+            file.set_band_unit(i + 1, one.unit)
 
 
 def _write_objects(_: Result, one: ResultField, path: Path, __: str) -> None:

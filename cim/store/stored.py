@@ -12,72 +12,26 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cim.crs import Frame
 from cim.errors import RequestError, StoreError
-from cim.model.grid import Grid, GridFrame
+from cim.model.grid import Grid
 from cim.model.kinds import kinds, split_layer
 from cim.model.mesh import Instance, Material, Mesh, MeshPool
 from cim.model.table import FeatureTable, concat
 from cim.model.twin import Bounds, layer_names
 from cim.store import disk, rows
+from cim.store.folder import connect, generation, read_meta
+from cim.store.raster import read_grid
 from cim.store.schema import SCHEMA_VERSION, index_of, quoted
 
-__all__ = ["StoredTwin", "connect", "generation", "grid_file", "open_twin", "read_meta"]
-
-
-def generation(path: Path) -> Path:
-    """Return the folder of the current generation.
-
-    Raises
-    ------
-    StoreError
-        There is no twin, or its pointer cannot be trusted.
-    """
-    pointer = path / "current"
-    if not path.is_dir() or not pointer.is_file():
-        key = "store.unfinished" if (path / "lock").exists() else "store.no_twin"
-        raise StoreError(key, given=path)
-    name = pointer.read_text(encoding="utf-8", errors="replace").strip()
-    folder = path / name
-    if not (name.startswith("g") and name[1:].isdigit() and (folder / "city.gpkg").is_file()):
-        raise StoreError("store.bad_pointer", given=path, values={"pointer": name[:40]})
-    return folder
-
-
-def connect(database: Path, *, write: bool = False) -> sqlite3.Connection:
-    """Open a live database with the standard library's SQLite, the only one that may."""
-    uri = database.resolve().as_uri()
-    try:
-        if write:
-            connection = sqlite3.connect(uri + "?mode=rw", uri=True, timeout=30.0)
-            connection.execute("PRAGMA synchronous = FULL")
-        else:
-            connection = _reader(uri)
-        connection.isolation_level = None
-    except sqlite3.DatabaseError as error:
-        raise StoreError("store.damaged", given=database, values={"why": str(error)}) from error
-    return connection
-
-
-def _reader(uri: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(uri + "?mode=ro", uri=True, timeout=30.0)
-    try:
-        connection.execute("SELECT 1 FROM cim_meta").fetchone()
-    except sqlite3.OperationalError:  # a folder that cannot be written has no shared memory file
-        connection.close()
-        connection = sqlite3.connect(uri + "?immutable=1", uri=True)
-        connection.execute("SELECT 1 FROM cim_meta").fetchone()
-    return connection
-
-
-def read_meta(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return the twin's own facts: name, frame, version, schema."""
-    return dict(connection.execute("SELECT key, value FROM cim_meta").fetchall())
+__all__ = ["StoredTwin", "grid_file", "open_twin"]
 
 
 def open_twin(path: Path | str, *, version: int | None = None) -> StoredTwin:
@@ -97,7 +51,7 @@ def open_twin(path: Path | str, *, version: int | None = None) -> StoredTwin:
     """
     folder = Path(path)
     current = generation(folder)
-    with closing(connect(current / "city.gpkg")) as connection, disk.guarded(folder):
+    with closing(connect(current / "city.gpkg")) as connection, disk.reading(folder):
         meta = read_meta(connection)
     schema = int(meta.get("schema", "0"))
     if schema > SCHEMA_VERSION:
@@ -149,7 +103,7 @@ class StoredTwin:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Yield a connection in one read transaction."""
-        with closing(connect(self.folder / "city.gpkg")) as connection, disk.guarded(self.path):
+        with closing(connect(self.folder / "city.gpkg")) as connection, disk.reading(self.path):
             connection.execute("BEGIN")
             yield connection
             connection.execute("COMMIT")
@@ -158,6 +112,13 @@ class StoredTwin:
         """Return the feature layers and how many features each has."""
         with self.reading() as connection:
             counts = dict(connection.execute("SELECT layer, count FROM cim_layer ORDER BY rowid"))
+            for kind_name in _foreign_kinds(connection):
+                counts |= dict.fromkeys((n for n in counts if split_layer(n)[0] == kind_name), 0)
+                counts |= dict(
+                    connection.execute(
+                        f"SELECT layer, count(*) FROM {quoted(kind_name)} GROUP BY layer"
+                    )
+                )
             moved = [
                 layer
                 for (layer,) in connection.execute(
@@ -195,11 +156,11 @@ class StoredTwin:
             names = ", ".join(f"t.{quoted(n)}" for n in rows.row_columns(kind_name))
             condition, values = self._where(connection, kind_name, layer, bounds)
             found = connection.execute(
-                f"SELECT {names} FROM {quoted(kind_name)} AS t WHERE {condition} ORDER BY t.fid",
+                f"SELECT {names}, t.fid FROM {quoted(kind_name)} AS t WHERE {condition} "
+                "ORDER BY t.fid",
                 values,
             ).fetchall()
-            table = rows.read_rows(found, layer, fields)
-            table = self._as_known(connection, table)
+            table = self._as_known(connection, rows.read_rows(found, layer, fields), found)
         return table if bounds is None else table.take(_touching(table, bounds))
 
     def _where(
@@ -215,31 +176,56 @@ class StoredTwin:
             f"t.fid IN (SELECT fid FROM {tree} WHERE maxx >= ? AND minx <= ? "
             "AND maxy >= ? AND miny <= ?)"
         )
-        foreign = connection.execute(
-            "SELECT 1 FROM cim_foreign WHERE kind = ? LIMIT 1", (kind_name,)
-        ).fetchone()
-        if foreign:  # rows another program moved are not where the index says
+        if kind_name in _foreign_kinds(
+            connection
+        ):  # rows another program moved are not where the index says
             near = f"({near} OR t.fid IN (SELECT row FROM cim_foreign WHERE kind = '{kind_name}'))"
         return f"t.layer = ? AND {near}", [layer, xmin - x, xmax - x, ymin - y, ymax - y]
 
-    def _as_known(self, connection: sqlite3.Connection, table: FeatureTable) -> FeatureTable:
-        """Return a table as it was at this view's version."""
+    def _as_known(
+        self,
+        connection: sqlite3.Connection,
+        table: FeatureTable,
+        found: Sequence[tuple[Any, ...]],
+        *,
+        only: str | None = None,
+    ) -> FeatureTable:
+        """Return a table as it was at this view's version, in the same order as then.
+
+        Parameters
+        ----------
+        connection
+            In the transaction that read the table.
+        table
+            The features as they are now.
+        found
+            Its rows; the last column of each is its number (fid).
+        only
+            The one id that was asked for.
+        """
         later = connection.execute(
-            "SELECT id, op, before, geom FROM cim_history "
-            "WHERE layer = ? AND changeset > ? ORDER BY changeset, rowid",
-            (table.layer, self.version),
+            "SELECT id, op, before, geom FROM cim_history WHERE layer = ?1 AND changeset > ?2 "
+            "AND (?3 IS NULL OR id = ?3) ORDER BY changeset, rowid",
+            (table.layer, self.version, only),
         ).fetchall()
         if not later:
             return table
         first: dict[str, tuple[str, str | None, bytes | None]] = {}
         for id_, op, before, geom in later:
             first.setdefault(id_, (op, before, geom))
-        kept = table.take(np.array([i not in first for i in table.ids], dtype=bool))
-        old = [(g, b) for op, b, g in first.values() if op != "added" and b is not None]
+        same = np.array([i not in first for i in table.ids], dtype=bool)
+        kept = table.take(same)
+        old = [(g, json.loads(b)) for op, b, g in first.values() if op != "added" and b is not None]
         if not old:
             return kept
-        restored = [_history_row(table.kind, before, geom) for geom, before in old]
-        return concat([kept, rows.read_rows(restored, table.layer, table.fields)])
+        restored = rows.read_rows(
+            [_history_row(table.kind, record, geom) for geom, record in old],
+            table.layer,
+            table.fields,
+        )
+        numbers = [row[-1] for row, stays in zip(found, same, strict=True) if stays]
+        numbers += [record.get("fid", np.inf) for _, record in old]
+        return concat([kept, restored]).take(np.argsort(numbers, kind="stable"))
 
     def grid(self, layer: str, *, bounds: Bounds | None = None) -> Grid:
         """Return a grid, or the part of it that touches `bounds`.
@@ -256,8 +242,7 @@ class StoredTwin:
         if found is None:
             raise RequestError("twin.no_layer", given=layer, values={"known": layer_names(self)})
         name, unit, illustrative, source = found
-        path = self.folder / "grids" / name
-        frame, values = _read_grid(path, bounds)
+        frame, values = read_grid(self.folder / "grids" / name, bounds)
         return Grid(
             layer=layer,
             frame=frame,
@@ -301,16 +286,30 @@ class StoredTwin:
         with self.reading() as connection:
             tables = _kind_tables(connection)
             for one in ids:
-                for kind_name in sorted(tables, key=lambda k: not _fits(one, k)):
-                    row = connection.execute(
-                        f"SELECT layer FROM {quoted(kind_name)} WHERE id = ?", (one,)
-                    ).fetchone()
-                    if row:
-                        found[one] = row[0]
-                        break
-                else:
+                layer = self._layer_of(connection, one, tables)
+                if layer is None:
                     raise RequestError("store.no_id", given=one, values={"twin": self.name})
+                found[one] = layer
         return found
+
+    def _layer_of(
+        self, connection: sqlite3.Connection, id: str, tables: Sequence[str]
+    ) -> str | None:
+        """Return the layer an id was in at this view's version."""
+        later = connection.execute(
+            "SELECT op, layer FROM cim_history WHERE id = ? AND changeset > ? "
+            "ORDER BY changeset, rowid LIMIT 1",
+            (id, self.version),
+        ).fetchone()
+        if later:
+            return None if later[0] == "added" else str(later[1])
+        for kind_name in sorted(tables, key=lambda k: not _fits(id, k)):
+            row = connection.execute(
+                f"SELECT layer FROM {quoted(kind_name)} WHERE id = ?", (id,)
+            ).fetchone()
+            if row:
+                return str(row[0])
+        return None
 
     def one(self, id: str) -> FeatureTable:
         """Return the feature with an id as a table of one row.
@@ -325,10 +324,44 @@ class StoredTwin:
         with self.reading() as connection:
             names = ", ".join(map(quoted, rows.row_columns(kind_name)))
             found = connection.execute(
-                f"SELECT {names} FROM {quoted(kind_name)} WHERE id = ?", (id,)
+                f"SELECT {names}, fid FROM {quoted(kind_name)} WHERE id = ? AND layer = ?",
+                (id, layer),
             ).fetchall()
             table = rows.read_rows(found, layer, rows.read_fields(connection, layer))
-            return self._as_known(connection, table) if len(table) else table
+            return self._as_known(connection, table, found, only=id)
+
+    def observations(
+        self, sensor: str, *, start: datetime | None = None, end: datetime | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return times (seconds since 1970 UTC) and values of a sensor, oldest first.
+
+        Parameters
+        ----------
+        sensor
+            Its id.
+        start, end
+            Instants with their offset; `start` is part of the answer, `end` is not.
+
+        Raises
+        ------
+        RequestError
+            An instant has no offset from UTC.
+        """
+        naive = [t for t in (start, end) if t is not None and t.tzinfo is None]
+        if naive:
+            raise RequestError("store.naive_time", given=naive[0].isoformat())
+        with self.reading() as connection:
+            found = connection.execute(
+                "SELECT time_s, value FROM cim_observation WHERE sensor = ? "
+                "AND time_s >= ? AND time_s < ? ORDER BY time_s",
+                (
+                    sensor,
+                    -np.inf if start is None else start.timestamp(),
+                    np.inf if end is None else end.timestamp(),
+                ),
+            ).fetchall()
+        series = np.array(found, dtype=np.float64).reshape(-1, 2)
+        return series[:, 0], series[:, 1]
 
     def info(self) -> dict[str, Any]:
         """Return what the twin holds as plain data; see `cim.store.describe.info`."""
@@ -391,6 +424,12 @@ def _has_layer(connection: sqlite3.Connection, layer: str) -> bool:
     return row is not None
 
 
+def _foreign_kinds(connection: sqlite3.Connection) -> list[str]:
+    """Return the kinds whose rows another program has changed."""
+    found = connection.execute("SELECT DISTINCT kind FROM cim_foreign").fetchall()
+    return [name for (name,) in found if name in kinds()]
+
+
 def _kind_tables(connection: sqlite3.Connection) -> list[str]:
     found = connection.execute("SELECT table_name FROM gpkg_contents WHERE data_type = 'features'")
     return [name for (name,) in found if name in kinds()]
@@ -400,8 +439,7 @@ def _fits(id_: str, kind_name: str) -> bool:
     return id_.startswith(kinds()[kind_name].prefix + "-")
 
 
-def _history_row(kind_name: str, before: str, geom: bytes | None) -> tuple[Any, ...]:
-    record = json.loads(before)
+def _history_row(kind_name: str, record: dict[str, Any], geom: bytes | None) -> tuple[Any, ...]:
     return tuple(
         geom if name == "geom" else record.get(name) for name in rows.row_columns(kind_name)
     )
@@ -425,22 +463,3 @@ def _mesh(row: tuple[Any, ...]) -> Mesh:
         material=np.frombuffer(material, dtype=np.int32),
         uv=None if uv is None else np.frombuffer(uv, dtype=np.float32).reshape(-1, 2),
     )
-
-
-def _read_grid(path: Path, bounds: Bounds | None) -> tuple[GridFrame, Any]:
-    import rasterio
-    from rasterio.windows import Window
-
-    try:
-        with rasterio.open(path, driver="GTiff") as file:
-            a = file.transform
-            whole = GridFrame(a.c, a.f, a.a, file.height, file.width)
-            if bounds is None:
-                return whole, file.read(1)
-            empty = Grid("grid", whole, np.broadcast_to(np.float32(0), whole.shape), "")
-            part = empty.window(bounds).frame
-            column = round((part.west - whole.west) / whole.cell_m)
-            row = round((whole.north - part.north) / whole.cell_m)
-            return part, file.read(1, window=Window(column, row, part.cols, part.rows))
-    except rasterio.errors.RasterioError as error:
-        raise StoreError("store.damaged", given=path, values={"why": str(error)}) from error

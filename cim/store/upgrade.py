@@ -11,9 +11,10 @@ from pathlib import Path
 from cim.errors import StoreError
 from cim.store import disk
 from cim.store.create import tidy
+from cim.store.folder import connect, generation, read_meta
 from cim.store.lock import one_writer
 from cim.store.schema import SCHEMA_VERSION, SIDE_TABLES, watch
-from cim.store.stored import StoredTwin, connect, generation, open_twin, read_meta
+from cim.store.stored import StoredTwin, open_twin
 
 __all__ = ["upgrade"]
 

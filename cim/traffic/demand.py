@@ -3,6 +3,8 @@
 Trips between nodes i and j are ``P_i A_j exp(-t_ij / tau) / sum_j A_j exp(-t_ij / tau)``
 (singly constrained gravity model, Wilson 1967): people choose among jobs, near ones
 more often. Streets that end at the edge of the data carry what comes from outside.
+The times t are those of the empty network with every road open: a closed street changes
+which way people drive, not where they want to go.
 """
 
 from __future__ import annotations
@@ -125,7 +127,7 @@ def _at_nodes(streets: Streets, buildings: FeatureTable | None, n: int) -> tuple
 
 def _gateways(streets: Streets, share: float) -> tuple[NDArray[np.int64], Floats]:
     """Return nodes where one street ends at the edge of the network, and what enters there."""
-    net = streets.net
+    net = streets.whole  # a street that a closure cuts off does not end at the edge
     n = len(net.node_xy)
     touching: list[set[int]] = [set() for _ in range(n)]
     for tail, head, feature in zip(net.tail, net.head, net.feature, strict=True):
@@ -136,7 +138,7 @@ def _gateways(streets: Streets, share: float) -> tuple[NDArray[np.int64], Floats
     main = np.isin(classes, ("trunk", "primary", "secondary", "tertiary"))
     entering = np.zeros(n)
     for link in np.flatnonzero(main[net.feature]):
-        entering[net.tail[link]] += streets.capacity_vps[link] * share
+        entering[net.tail[link]] += streets.whole_capacity_vps[link] * share
     leaving = np.zeros(n, dtype=bool)
     leaving[net.head] = True
     nodes = np.flatnonzero(ends & leaving & (entering > 0))
@@ -144,12 +146,12 @@ def _gateways(streets: Streets, share: float) -> tuple[NDArray[np.int64], Floats
 
 
 def _times(streets: Streets, origins: NDArray[np.int64], n: int) -> Floats:
-    """Return travel times without traffic from each origin to every node, (origins, n)."""
+    """Return travel times without traffic or closures from each origin to every node."""
     from kernels.traffic.network import network_of
     from kernels.traffic.paths import shortest_tree, tree_of
 
-    sorted_net = network_of(n, streets.net.tail, streets.net.head)
-    cost = np.ascontiguousarray(streets.free_s[sorted_net.link])
+    sorted_net = network_of(n, streets.whole.tail, streets.whole.head)
+    cost = np.ascontiguousarray(streets.whole_free_s[sorted_net.link])
     tree = tree_of(n)
     times = np.empty((len(origins), n))
     for row, origin in enumerate(origins):

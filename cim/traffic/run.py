@@ -21,11 +21,20 @@ __all__ = ["traffic"]
 
 Floats = NDArray[np.float64]
 _MAX_ITERATIONS = 400
+_RULES = (
+    "traffic.bpr_alpha",
+    "traffic.bpr_beta",
+    "traffic.lane_capacity_pcu_h",
+    "traffic.trips_per_person_h",
+    "traffic.through_share",
+    "traffic.deterrence_s",
+)
 
 
 def traffic(
     view: TwinView,
     *,
+    demand: Trips | None = None,
     gap: float = 1e-6,
     through_share: float | None = None,
     layer: str = "road",
@@ -37,6 +46,8 @@ def traffic(
     ----------
     view
         A twin with streets, and people and jobs in its buildings.
+    demand
+        Trips between nodes; modelled from people and jobs where None.
     gap
         Relative gap at which to stop.
     through_share
@@ -66,7 +77,7 @@ def traffic(
     roads = view.table(layer)
     buildings = view.table("building") if "building" in view.layers() else None
     streets = streets_of(roads)
-    trips = trips_between(streets, buildings, through_share=through_share)
+    trips = demand or trips_between(streets, buildings, through_share=through_share)
     found, net = _solve(streets, trips, gap, job)
     fields = _fields(streets, found, layer)
     return Result(
@@ -74,13 +85,18 @@ def traffic(
         titles={"en": "Traffic in the peak hour", "zh": "高峰小时交通"},
         fields=fields,
         summary=_summary(streets, trips, found, fields, gap),
-        parameters={"gap": gap, "through_share": through_share, "layer": layer},
+        parameters={
+            "gap": gap,
+            "through_share": through_share,
+            "layer": layer,
+            "demand": "given" if demand is not None else "modelled",
+        },
         twin_version=view.version,
         scheme=view.scheme,
         kernel_version=VERSION,
         illustrative=roads.illustrative or (buildings is not None and buildings.illustrative),
         balance=_balance(streets, trips, found, net),
-        notes=_notes(streets, trips),
+        notes=_notes(streets, trips, modelled=demand is None),
     )
 
 
@@ -106,11 +122,12 @@ def _solve(streets: Streets, trips: Trips, gap: float, job: Job) -> tuple[Any, A
     n = len(net.node_xy)
     demand = demand_of(trips.origin, trips.destination, trips.trips_vps)
     state = start(network_of(n, net.tail, net.head), law, demand)
-    far = -math.log10(gap)
+    far, shown = -math.log10(gap), 0.0  # digits of the gap: wanted, and told so far
     while state.iteration < _MAX_ITERATIONS:
         reached = min(max(-math.log10(max(state.relative_gap, 1e-16)), 0.0), far)
         for share in slices(state):
-            job.step(reached + 0.5 * share * (far - reached) / far, far, what="traffic.assigning")
+            shown = max(shown, reached + 0.5 * share * (far - reached) / far)
+            job.step(shown, far, what="traffic.assigning")
         if state.relative_gap <= gap:
             break
     job.step(far, far, what="traffic.assigning")
@@ -120,7 +137,9 @@ def _solve(streets: Streets, trips: Trips, gap: float, job: Job) -> tuple[Any, A
 def _fields(streets: Streets, found: Any, layer: str) -> tuple[ResultField, ...]:
     net, n = streets.net, len(streets.table)
     ratio = found.flow / streets.capacity_vps
-    speed = net.length_m / found.cost
+    speed = np.divide(
+        net.length_m, found.cost, out=np.full(len(ratio), np.nan), where=found.cost > 0
+    )
     along, against = net.forward, ~net.forward
 
     def both(values: Floats, how: Any, empty: float) -> Floats:
@@ -182,7 +201,7 @@ def _summary(
         "relative_gap": float(found.relative_gap),
         "settled": bool(found.relative_gap <= gap),
         "iterations": int(found.iterations),
-        "rules": [cite("traffic.bpr_alpha"), cite("traffic.lane_capacity_pcu_h")],
+        "rules": [cite(key) for key in _RULES],
     }
 
 
@@ -204,16 +223,20 @@ def _balance(streets: Streets, trips: Trips, found: Any, net: Any) -> dict[str, 
     }
 
 
-def _notes(streets: Streets, trips: Trips) -> tuple[dict[str, str], ...]:
+def _notes(streets: Streets, trips: Trips, *, modelled: bool) -> tuple[dict[str, str], ...]:
     residents, through = trips.residents_vps * 3600, trips.through_vps * 3600
-    notes = [
-        {
-            "en": f"Demand is modelled, not counted: {residents:.0f} vehicles/h start at buildings, "
-            f"{through:.0f} enter at {len(trips.gateways)} edge streets.",
-            "zh": f"需求为模型推算，并非实测：每小时 {residents:.0f} 辆自建筑出发，"
-            f"{through:.0f} 辆自 {len(trips.gateways)} 条边缘道路驶入。",
-        }
-    ]
+    notes = (
+        []
+        if not modelled
+        else [
+            {
+                "en": f"Demand is modelled, not counted: {residents:.0f} vehicles/h start at buildings, "
+                f"{through:.0f} enter at {len(trips.gateways)} edge streets.",
+                "zh": f"需求为模型推算，并非实测：每小时 {residents:.0f} 辆自建筑出发，"
+                f"{through:.0f} 辆自 {len(trips.gateways)} 条边缘道路驶入。",
+            }
+        ]
+    )
     told = {name: count for name, count in streets.assumed.items() if count}
     if told:
         text = ", ".join(f"{name} {count}" for name, count in told.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ class Streets:
         (m,) travel time without traffic.
     capacity_vps
         (m,) vehicles a second.
+    whole, whole_free_s, whole_capacity_vps
+        The same with every road open, on the same nodes: what people planned their day on.
     assumed
         Roads whose class, speed, lanes or capacity came from the registry.
     """
@@ -39,6 +41,9 @@ class Streets:
     net: Network
     free_s: Floats
     capacity_vps: Floats
+    whole: Network
+    whole_free_s: Floats
+    whole_capacity_vps: Floats
     assumed: dict[str, int]
 
 
@@ -54,6 +59,7 @@ def streets_of(table: FeatureTable) -> Streets:
         A road is not a single line, or none is open.
     """
     net = network(table)
+    whole = network(_all_open(table))
     speeds, lanes = standard("traffic.speed_km_h"), standard("traffic.lanes")
     lane = standard("traffic.lane_capacity_pcu_h")
     green = standard("traffic.green_ratio").number()
@@ -79,5 +85,15 @@ def streets_of(table: FeatureTable) -> Streets:
         net=net,
         free_s=net.length_m / speed_mps[net.feature],
         capacity_vps=capacity[net.feature],
+        whole=whole,
+        whole_free_s=whole.length_m / speed_mps[whole.feature],
+        whole_capacity_vps=capacity[whole.feature],
         assumed=assumed,
     )
+
+
+def _all_open(table: FeatureTable) -> FeatureTable:
+    if "closed" not in table:
+        return table
+    nowhere = np.full(len(table), None, dtype=object)
+    return replace(table, columns={**table.columns, "closed": nowhere})

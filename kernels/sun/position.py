@@ -91,12 +91,14 @@ def equation_of_time(unix_s: npt.ArrayLike) -> Floats:
 def true_solar_time_of(unix_s: npt.ArrayLike, longitude_deg: npt.ArrayLike) -> Floats:
     """Return the true solar time, seconds after true midnight, in [0, 86400)."""
     unix, longitude = np.asarray(unix_s, float), np.asarray(longitude_deg, float)
-    return (unix + longitude * _S_PER_DEG + equation_of_time(unix)) % _DAY_S
+    time_s: Floats = (unix + longitude * _S_PER_DEG + equation_of_time(unix)) % _DAY_S
+    return time_s
 
 
 def hour_angle_of(unix_s: npt.ArrayLike, longitude_deg: npt.ArrayLike) -> Floats:
     """Return the hour angle (时角) in degrees: 0 at true noon, positive in the afternoon."""
-    return true_solar_time_of(unix_s, longitude_deg) / _S_PER_DEG - 180.0
+    angle: Floats = true_solar_time_of(unix_s, longitude_deg) / _S_PER_DEG - 180.0
+    return angle
 
 
 def instant_of(
@@ -116,7 +118,8 @@ def instant_of(
     mean = np.asarray(day, float) * _DAY_S + np.asarray(true_solar_time_s, float)
     mean = mean - np.asarray(longitude_deg, float) * _S_PER_DEG
     instant = mean - equation_of_time(mean)
-    return mean - equation_of_time(instant)  # a second round changes it by under 0.01 s
+    answer: Floats = mean - equation_of_time(instant)  # a second round changes it by under 0.01 s
+    return answer
 
 
 def sun_direction(

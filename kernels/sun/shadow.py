@@ -95,7 +95,7 @@ def _sweep_rows(height: Heights, down: bool, shift: float, fall: float, shade: H
     either way) and the edge falls by `fall` metres with every row.
     """
     rows, columns = height.shape
-    far = int(math.floor(shift * (rows - 1) + 0.5))
+    far = math.floor(shift * (rows - 1) + 0.5)
     leftmost = -max(far, 0)
     rays = columns - min(far, 0) - leftmost
     drop = np.float32(fall)
@@ -103,7 +103,7 @@ def _sweep_rows(height: Heights, down: bool, shift: float, fall: float, shade: H
         edge = np.full(_BLOCK, np.float32(-np.inf), np.float32)
         for step in range(rows):
             row = step if down else rows - 1 - step
-            column = leftmost + block * _BLOCK + int(math.floor(shift * step + 0.5))
+            column = leftmost + block * _BLOCK + math.floor(shift * step + 0.5)
             for ray in range(max(0, -column), min(_BLOCK, columns - column)):
                 ground = height[row, column + ray]
                 above = edge[ray] - drop
@@ -119,7 +119,7 @@ def _sweep_columns(height: Heights, right: bool, shift: float, fall: float, shad
     lie so far apart in memory that they push each other out (measured: four times slower).
     """
     rows, columns = height.shape
-    far = int(math.floor(shift * (columns - 1) + 0.5))
+    far = math.floor(shift * (columns - 1) + 0.5)
     topmost = -max(far, 0)
     rays = rows - min(far, 0) - topmost
     drop = np.float32(fall)
@@ -129,7 +129,7 @@ def _sweep_columns(height: Heights, right: bool, shift: float, fall: float, shad
         for strip in range(0, columns, _STRIP):
             steps = min(_STRIP, columns - strip)
             for i in range(steps):
-                moved[i] = topmost + block * _BLOCK + int(math.floor(shift * (strip + i) + 0.5))
+                moved[i] = topmost + block * _BLOCK + math.floor(shift * (strip + i) + 0.5)
             for ray in range(_BLOCK):
                 above = edge[ray]
                 for i in range(steps):
