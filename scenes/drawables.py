@@ -44,8 +44,8 @@ class Surface:
         (n, 2) float32 coordinates into `pattern`, which repeats; None for plain colour.
     pattern
         (h, w, 3) uint8 that darkens the colour, row 0 on top; None for plain colour.
-    lit
-        Whether light and shade fall on it.
+    closed
+        Whether nobody can see it from inside: its backs need not be drawn.
     """
 
     vertices: NDArray[np.float32]
@@ -55,7 +55,7 @@ class Surface:
     ids: NDArray[np.object_]
     uv: NDArray[np.float32] | None = None
     pattern: NDArray[np.uint8] | None = None
-    lit: bool = True
+    closed: bool = False
 
 
 @dataclass(frozen=True)

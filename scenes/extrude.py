@@ -198,13 +198,15 @@ def _none() -> Ints:
 def _delaunay(flat: Rings, which: Ints, height_m: Floats) -> Body:
     import shapely
 
+    which = which[np.diff(flat.polygon_start)[which] > 0]  # an empty polygon has no ring
     shapes = np.empty(len(which), dtype=object)
     for i, polygon in enumerate(which):
         first, last = flat.polygon_start[polygon], flat.polygon_start[polygon + 1]
         bounds = flat.ring_start[first : last + 1]
         parts = [flat.xy[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
         shapes[i] = shapely.Polygon(parts[0], parts[1:])
-    pieces, of = shapely.get_parts(shapely.constrained_delaunay_triangles(shapes), return_index=True)
+    cut = shapely.constrained_delaunay_triangles(shapes)
+    pieces, of = shapely.get_parts(cut, return_index=True)
     corners = shapely.get_coordinates(pieces).reshape(-1, 4, 2)[:, :3]
     a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     clockwise = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0] < 0

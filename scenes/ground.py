@@ -15,15 +15,27 @@ from numpy.typing import NDArray
 
 from cim.model.arrays import Rings
 from cim.model.grid import Grid, GridFrame
+from cim.model.table import FeatureTable
 from cim.model.twin import Bounds, TwinView
-from scenes.drawables import Ground, Origin
+from scenes.drawables import Ground, Origin, Surface
 
-__all__ = ["Painter", "drape", "terrain_of"]
+__all__ = [
+    "LAND",
+    "LEAST_PIXELS",
+    "MOST_CORNERS",
+    "MOST_PIXELS",
+    "Painter",
+    "apron",
+    "drape",
+    "terrain_of",
+]
 
-_PIXELS = 4096
+LEAST_PIXELS, MOST_PIXELS = 512, 4096
 _POINTS = 300
-_SHADOW_CORNERS = 60_000
-LAND = (222, 217, 202)
+MOST_CORNERS = 60_000  # more corners than this cast no shade: too small to see
+_SHADE = 0.40
+LAND = (226, 221, 207)
+_FADE = ((1.0, 255), (1.5, 255), (3.5, 120), (9.0, 0))  # how far out, and how opaque
 
 
 def terrain_of(view: TwinView, bounds: Bounds) -> Grid:
@@ -52,9 +64,15 @@ class Painter:
     ----------
     bounds
         (xmin, ymin, xmax, ymax), projected metres.
+    pixels
+        Length of the longer side of the image.
+    land
+        Colour of bare ground.
     """
 
     bounds: Bounds
+    pixels: int = MOST_PIXELS
+    land: tuple[int, int, int] = LAND
     objects: int = 0
     pixel_m: float = field(init=False)
     _image: Any = field(init=False, repr=False)
@@ -65,44 +83,80 @@ class Painter:
 
         width = self.bounds[2] - self.bounds[0]
         height = self.bounds[3] - self.bounds[1]
-        self.pixel_m = max(width, height) / _PIXELS
+        self.pixel_m = max(width, height) / self.pixels
         size = (max(2, round(width / self.pixel_m)), max(2, round(height / self.pixel_m)))
-        self._image = Image.new("RGB", size, LAND)
+        self._image = Image.new("RGB", size, self.land)
         self._pen = ImageDraw.Draw(self._image)
 
-    def polygons(self, shapes: NDArray[Any], rgb: Any) -> None:
-        """Fill polygons; `rgb` is one colour or one per shape."""
+    def count(self, table: FeatureTable) -> None:
+        """Count the features of a painted layer, those without a place left out."""
+        import shapely
+
+        self.objects += int((~shapely.is_missing(table.geometry)).sum())
+
+    def polygons(
+        self, shapes: NDArray[Any], rgb: Any, *, edge: tuple[int, int, int] | None = None
+    ) -> None:
+        """Fill polygons; `rgb` is one colour or one per shape; holes show what lies below."""
         import shapely
 
         parts, owner = shapely.get_parts(shapes, return_index=True)
-        for part, who in zip(parts, owner, strict=True):
-            if part.geom_type != "Polygon":
-                continue
+        areas = shapely.get_type_id(parts) == 3
+        holed = shapely.get_num_interior_rings(parts) > 0
+        for part, who, hole in zip(parts[areas], owner[areas], holed[areas], strict=True):
             colour = _colour(rgb, who)
-            self._pen.polygon(self._pixels(part.exterior), fill=colour)
-            for hole in part.interiors:
-                self._pen.polygon(self._pixels(hole), fill=LAND)
-        self.objects += len(shapes)
+            ring = self._pixels(part.exterior)
+            if hole:
+                self._with_holes(part, ring, colour)
+            else:
+                self._pen.polygon(ring, fill=colour)
+            if edge is not None:
+                self._pen.line(ring, fill=edge, width=max(1, round(0.35 / self.pixel_m)))
+
+    def _with_holes(self, part: Any, ring: list[tuple[float, float]], colour: Any) -> None:
+        from PIL import Image, ImageDraw
+
+        mask = Image.new("1", self._image.size, 0)
+        pen = ImageDraw.Draw(mask)
+        pen.polygon(ring, fill=1)
+        for hole in part.interiors:
+            pen.polygon(self._pixels(hole), fill=0)
+        self._image.paste(colour, (0, 0), mask)
 
     def lines(self, shapes: NDArray[Any], rgb: Any, width_m: Any) -> None:
         """Draw lines as bands `width_m` wide with round joints; one value or one per shape."""
         import shapely
 
         parts, owner = shapely.get_parts(shapes, return_index=True)
-        widths = np.broadcast_to(np.asarray(width_m, dtype=float), (len(shapes),))
-        for part, who in zip(parts, owner, strict=True):
-            if part.geom_type != "LineString":
-                continue
-            band = part.buffer(max(widths[who] / 2.0, 0.6 * self.pixel_m), quad_segs=4)
-            for piece in shapely.get_parts(band):
-                self._pen.polygon(self._pixels(piece.exterior), fill=_colour(rgb, who))
-        self.objects += len(shapes)
+        along = shapely.get_type_id(parts) == 1
+        parts, owner = parts[along], owner[along]
+        wide = np.broadcast_to(np.asarray(width_m, dtype=float), (len(shapes),))[owner]
+        bands = shapely.buffer(parts, np.maximum(wide / 2.0, 0.6 * self.pixel_m), quad_segs=4)
+        self.polygons(bands, rgb if isinstance(rgb, tuple) else np.asarray(rgb)[owner])
+
+    def spots(self, shapes: NDArray[Any], rgb: tuple[int, int, int], radius_m: float) -> None:
+        """Draw points as discs with a pale rim, at least a few pixels wide."""
+        import shapely
+
+        radius = max(radius_m, 2.5 * self.pixel_m)
+        middles = shapely.centroid(shapes)
+        self.polygons(shapely.buffer(middles, radius * 1.45), (250, 248, 244))
+        self.polygons(shapely.buffer(middles, radius), rgb)
+
+    def arrows(self, places: NDArray[Any], rgb: tuple[int, int, int]) -> None:
+        """Draw arrow heads; `places` are (n, 5): x, y, direction east and north, length (m)."""
+        for x, y, east, north, long in places:
+            ahead, aside = np.array([east, north]) * long, np.array([-north, east]) * long
+            middle = np.array([x, y])
+            corners = [ahead * 0.6, aside * 0.42 - ahead * 0.4]
+            corners += [-ahead * 0.12, -aside * 0.42 - ahead * 0.4]
+            self._pen.polygon(self._places(middle + np.array(corners)), fill=rgb)
 
     def cells(self, rgba: NDArray[np.uint8], frame: GridFrame) -> None:
         """Lay the cells of a grid over what is painted; alpha 0 leaves it as it is."""
         from PIL import Image
 
-        layer = Image.fromarray(np.ascontiguousarray(rgba), "RGBA")
+        layer = Image.fromarray(np.ascontiguousarray(rgba))
         x0, _, _, y1 = self.bounds
         left, top = (frame.west - x0) / self.pixel_m, (y1 - frame.north) / self.pixel_m
         scale = self.pixel_m / frame.cell_m
@@ -126,26 +180,46 @@ class Painter:
         away
             (2,) metres of shadow for each metre of height, away from the sun.
         """
+        if not len(flat.xy):
+            return
+        rings = len(flat.ring_start) - 1
+        polygon = np.repeat(np.arange(len(flat.polygon_start) - 1), np.diff(flat.polygon_start))
+        ring = np.repeat(np.arange(rings), np.diff(flat.ring_start))
+        foot = flat.xy + flat.origin
+        tip = foot + away * height_m[polygon[ring]][:, None]
+        start = np.flatnonzero(ring[1:] == ring[:-1])
+        quads = np.stack([foot[start], foot[start + 1], tip[start + 1], tip[start]], axis=1)
+        self._darken([*quads, *(tip[a:b] for a, b in _pairs(flat.ring_start))])
+
+    def crown_shadows(
+        self,
+        shapes: NDArray[Any],
+        crown_m: NDArray[np.float64],
+        middle_m: NDArray[np.float64],
+        away: NDArray[Any],
+    ) -> None:
+        """Darken the shade of crowns `crown_m` wide whose middles are `middle_m` above ground."""
+        import shapely
+
+        placed = ~shapely.is_missing(shapes) & ~shapely.is_empty(shapes)
+        xy = shapely.get_coordinates(shapely.centroid(shapes[placed]))
+        if len(xy) * 12 > MOST_CORNERS:
+            return
+        turn = np.arange(12) * np.pi / 6
+        ring = np.c_[np.cos(turn), np.sin(turn)]
+        middles = xy + away * middle_m[placed][:, None]
+        self._darken(list(middles[:, None, :] + ring * crown_m[placed][:, None, None] * 0.5))
+
+    def _darken(self, rings: list[NDArray[np.float64]]) -> None:
         from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-        if len(flat.xy) > _SHADOW_CORNERS:
-            return
         mask = Image.new("L", self._image.size, 0)
         pen = ImageDraw.Draw(mask)
-        ring_polygon = np.repeat(
-            np.arange(len(flat.polygon_start) - 1), np.diff(flat.polygon_start)
-        )
-        for ring, (start, end) in enumerate(
-            zip(flat.ring_start[:-1], flat.ring_start[1:], strict=True)
-        ):
-            foot = flat.xy[start:end] + flat.origin
-            tip = foot + away * height_m[ring_polygon[ring]]
-            for i in range(len(foot) - 1):
-                quad = np.array([foot[i], foot[i + 1], tip[i + 1], tip[i]])
-                pen.polygon(self._places(quad), fill=255)
-        soft = mask.filter(ImageFilter.GaussianBlur(max(1.0, 0.7 / self.pixel_m)))
-        dark = soft.point(lambda v: 255 - int(v * 0.42))
-        self._image = ImageChops.multiply(self._image, Image.merge("RGB", (dark, dark, dark)))
+        for ring in rings:
+            pen.polygon(self._places(ring), fill=255)
+        soft = mask.filter(ImageFilter.GaussianBlur(max(0.8, 0.5 / self.pixel_m)))
+        dark = [soft.point([255 - int(v * _SHADE * s) for v in range(256)]) for s in (1, 0.94, 0.8)]
+        self._image = ImageChops.multiply(self._image, Image.merge("RGB", dark))
         self._pen = ImageDraw.Draw(self._image)
 
     def image(self) -> NDArray[np.uint8]:
@@ -161,6 +235,10 @@ class Painter:
         x = (xy[:, 0] - self.bounds[0]) / self.pixel_m
         y = (self.bounds[3] - xy[:, 1]) / self.pixel_m
         return list(zip(x.tolist(), y.tolist(), strict=True))
+
+
+def _pairs(starts: NDArray[np.int64]) -> list[tuple[int, int]]:
+    return list(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True))
 
 
 def _colour(rgb: Any, who: int) -> tuple[int, int, int]:
@@ -183,6 +261,30 @@ def drape(painter: Painter, terrain: Grid, origin: Origin) -> Ground:
     return Ground(points=points, image=painter.image(), objects=painter.objects)
 
 
-def widths(values: NDArray[np.float64], default_m: float) -> NDArray[np.float64]:
-    """Return widths in metres with missing ones replaced."""
-    return np.where(np.isfinite(values) & (values > 0), values, default_m)
+def apron(ground: Ground, land: tuple[int, int, int]) -> Surface:
+    """Return bare land around the ground that fades into the sky: the world has no edge."""
+    p = ground.points.astype(np.float64)
+    rim = np.concatenate([p[0, :-1], p[:-1, -1], p[-1, :0:-1], p[:0:-1, 0]])
+    middle = rim.mean(axis=0)
+    level = float(np.median(rim[:, 2]))
+    rings, rgba = [], []
+    for far, alpha in _FADE:
+        ring = middle + (rim - middle) * np.array([far, far, 1.0])
+        ring[:, 2] = level + (rim[:, 2] - level) / far**4
+        rings.append(ring)
+        rgba.append(np.tile((*land, alpha), (len(rim), 1)))
+    n = len(rim)
+    i = np.arange(n)
+    j = (i + 1) % n
+    faces = []
+    for step in range(len(_FADE) - 1):
+        low, high = step * n, (step + 1) * n
+        faces += [np.c_[low + i, high + j, low + j], np.c_[low + i, high + i, high + j]]
+    triangles = np.concatenate(faces).astype(np.int32)
+    return Surface(
+        vertices=np.concatenate(rings).astype(np.float32),
+        triangles=triangles,
+        rgb=np.concatenate(rgba).astype(np.uint8),
+        owner=np.zeros(len(triangles), dtype=np.int32),
+        ids=np.empty(0, dtype=object),
+    )

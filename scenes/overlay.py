@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -14,15 +15,16 @@ from cim import messages
 from cim.errors import MissingError
 from cim.model.result import Result
 from cim.model.twin import TwinView
+from scenes import palette
+from scenes.compose import Picture
 from scenes.drawables import Legend
 from scenes.drawers import Drawing
 from scenes.scene import Scene
 
-__all__ = ["TURN_DEG", "font", "lay_over"]
+__all__ = ["font", "lay_over"]
 
 FONT = Path(__file__).parent / "fonts" / "NotoSansSC-subset.otf"
-TURN_DEG = -14.0  # how far an oblique camera stands west of due south
-_INK, _PAPER = (34, 38, 44), (255, 255, 255, 214)
+_INK, _GREY, _PAPER = (34, 38, 44), (86, 92, 100), (255, 255, 255, 214)
 
 
 @cache
@@ -47,8 +49,7 @@ def lay_over(
     scene: Scene,
     view: TwinView,
     result: Result | None,
-    drawing: Drawing | None,
-    scale_m: float,
+    picture: Picture,
 ) -> Any:
     """Return the finished picture as a PIL image.
 
@@ -56,10 +57,8 @@ def lay_over(
     ----------
     pixels
         (h, w, 3) uint8.
-    scene, view, result, drawing
+    scene, view, result, picture
         What is shown.
-    scale_m
-        Metres a pixel at the middle of the picture.
     """
     from PIL import Image, ImageDraw
 
@@ -67,14 +66,36 @@ def lay_over(
     layer = Image.new("RGBA", base.size, (0, 0, 0, 0))
     pen = ImageDraw.Draw(layer)
     unit = max(9, round(scene.size[1] / 42))
+    drawing = picture.drawing
     _title(pen, _heading(scene, view, result, drawing), unit)
-    if drawing is not None:
-        _legend(pen, drawing.legend, base.size, unit)
+    legend = _whole_legend(scene, picture)
+    if legend is not None:
+        _legend(pen, legend, base.size, unit)
+    left = float(unit)
     if view.illustrative or (result is not None and result.illustrative):
-        _mark(pen, messages.text("scenes.illustrative", lang=scene.lang), base.size, unit)
+        text = messages.text("scenes.illustrative", lang=scene.lang)
+        left = _mark(pen, text, base.size, unit)
+    _source(pen, picture.sources, base.size, unit, left, scene.lang)
+    scale_m = picture.camera.metres_per_pixel(scene.size[1])
     _scale(pen, scale_m, base.size, unit, exact=scene.camera == "top")
-    _north(pen, scene, base.size, unit)
+    _north(pen, picture.camera.turn_deg, base.size, unit, flat=scene.camera != "top")
     return Image.alpha_composite(base, layer).convert("RGB")
+
+
+def _whole_legend(scene: Scene, picture: Picture) -> Legend | None:
+    """Return the legend of the result, with what is drawn for want of a height."""
+    keys = []
+    recoloured = picture.drawing is not None and any(
+        layer.startswith("building") for layer in picture.drawing.objects
+    )
+    if picture.without_height and not recoloured:
+        values = {"count": picture.without_height}
+        text = messages.text("scenes.without_height", values, lang=scene.lang)
+        keys.append((palette.NO_HEIGHT, text))
+    if picture.drawing is not None:
+        legend = picture.drawing.legend
+        return replace(legend, keys=[*legend.keys, *keys])
+    return Legend("", "", np.empty((0, 3), np.uint8), (), keys) if keys else None
 
 
 def _heading(
@@ -100,45 +121,83 @@ def _title(pen: Any, heading: tuple[str, str], unit: int) -> None:
     pen.rounded_rectangle((unit, unit, unit * 2.2 + wide, unit + high), unit * 0.3, fill=_PAPER)
     pen.text((unit * 1.6, unit * 1.15), title, font=big, fill=_INK)
     if below:
-        pen.text((unit * 1.6, unit * 3.1), below, font=small, fill=(86, 92, 100))
+        pen.text((unit * 1.6, unit * 3.1), below, font=small, fill=_GREY)
 
 
 def _legend(pen: Any, legend: Legend, size: tuple[int, int], unit: int) -> None:
+    """Draw title, ramp with its marks, and single colours with theirs, in the upper right."""
     title = f"{legend.title} ({legend.unit})" if legend.unit else legend.title
     small = font(unit)
-    single = len(legend.rgb) == 1
-    bar = 0 if single else unit * 13
-    wide = max(
-        unit * 6 + bar * 0, pen.textlength(title, font=small) + unit * (3.2 if single else 1.4)
-    )
-    high = unit * 2.2 if single else bar + unit * 3.4
+    keys = list(legend.keys)
+    if len(legend.rgb) == 1:
+        keys.insert(0, (_rgb(legend.rgb[0]), title))
+    ramp = len(legend.rgb) > 1
+    bar = unit * 12 if ramp else 0
+    texts = [pen.textlength(text, font=small) + unit * 2.2 for _, text in keys]
+    wide = max([unit * 6, *texts, pen.textlength(title, font=small) if ramp else 0]) + unit * 1.4
+    high = (bar + unit * 3.4 if ramp else unit * 0.8) + unit * 1.7 * len(keys)
     left, top = size[0] - wide - unit, unit
     pen.rounded_rectangle((left, top, size[0] - unit, top + high), unit * 0.3, fill=_PAPER)
-    if single:
-        colour = tuple(int(c) for c in legend.rgb[0])
-        pen.rectangle(
-            (left + unit * 0.7, top + unit * 0.7, left + unit * 2, top + unit * 1.5), colour
-        )
-        pen.text((left + unit * 2.5, top + unit * 0.35), title, font=small, fill=_INK)
-        return
-    pen.text((left + unit * 0.7, top + unit * 0.4), title, font=small, fill=_INK)
-    x, y = left + unit * 0.8, top + unit * 2.4
+    y = top + unit * 0.4
+    if ramp:
+        pen.text((left + unit * 0.7, y), title, font=small, fill=_INK)
+        _ramp(pen, legend, left + unit * 0.8, top + unit * 2.4, unit)
+        y = top + bar + unit * 3.2
+    for colour, text in keys:
+        box = (left + unit * 0.8, y + unit * 0.35, left + unit * 2.0, y + unit * 1.15)
+        pen.rectangle(box, colour, outline=(120, 124, 130))
+        pen.text((left + unit * 2.6, y), text, font=small, fill=_INK)
+        y += unit * 1.7
+
+
+def _ramp(pen: Any, legend: Legend, x: float, y: float, unit: int) -> None:
+    bar, small = unit * 12, font(unit)
     for i in range(bar):
-        colour = tuple(int(c) for c in legend.rgb[int((1 - i / bar) * (len(legend.rgb) - 1))])
+        colour = _rgb(legend.rgb[int((1 - i / bar) * (len(legend.rgb) - 1))])
         pen.line((x, y + i, x + unit * 1.4, y + i), fill=colour)
     for share, text in legend.marks:
         at = y + (1 - share) * bar
         pen.line((x + unit * 1.4, at, x + unit * 1.7, at), fill=_INK)
-        pen.text((x + unit * 2.0, at - unit * 0.75), text, font=small, fill=_INK)
+        pen.text((x + unit * 2.0, at), text, font=small, fill=_INK, anchor="lm")
 
 
-def _mark(pen: Any, text: str, size: tuple[int, int], unit: int) -> None:
+def _rgb(colour: Any) -> tuple[int, int, int]:
+    return (int(colour[0]), int(colour[1]), int(colour[2]))
+
+
+def _mark(pen: Any, text: str, size: tuple[int, int], unit: int) -> float:
+    """Draw the mark of illustrative data and return where it ends."""
     small = font(unit)
     wide = pen.textlength(text, font=small)
     top = size[1] - unit * 2.6
     box = (unit, top, unit * 2.2 + wide, size[1] - unit)
     pen.rounded_rectangle(box, unit * 0.3, fill=(140, 40, 36, 216))
     pen.text((unit * 1.6, top + unit * 0.1), text, font=small, fill=(255, 255, 255))
+    return box[2] + unit * 0.5
+
+
+def _source(
+    pen: Any,
+    sources: tuple[str, ...],
+    size: tuple[int, int],
+    unit: int,
+    left: float,
+    lang: str | None,
+) -> None:
+    """Say where the data come from, as far as it fits."""
+    if not sources:
+        return
+    tiny = font(round(unit * 0.8))
+    names = "; ".join(sources[:3]) + (" …" if len(sources) > 3 else "")
+    text = messages.text("scenes.source", {"names": names}, lang=lang)
+    room = size[0] * 0.72 - left
+    while pen.textlength(text, font=tiny) > room and len(text) > 12:
+        text = text[:-2].rstrip("…") + "…"
+    wide = pen.textlength(text, font=tiny)
+    bottom = size[1] - unit
+    box = (left, bottom - unit * 1.6, left + wide + unit, bottom)
+    pen.rounded_rectangle(box, unit * 0.3, fill=_PAPER)
+    pen.text((left + unit * 0.5, bottom - unit * 0.8), text, font=tiny, fill=_GREY, anchor="lm")
 
 
 def _scale(pen: Any, scale_m: float, size: tuple[int, int], unit: int, *, exact: bool) -> None:
@@ -160,10 +219,11 @@ def _scale(pen: Any, scale_m: float, size: tuple[int, int], unit: int, *, exact:
     pen.text((middle, bottom - unit * 1.75), text, font=small, fill=_INK)
 
 
-def _north(pen: Any, scene: Scene, size: tuple[int, int], unit: int) -> None:
+def _north(pen: Any, turn_deg: float, size: tuple[int, int], unit: int, *, flat: bool) -> None:
+    """Draw where north lies, foreshortened as the ground is where one looks aslant."""
     x, y = size[0] - unit * 2.2, size[1] - unit * 2.3
-    turn = 0.0 if scene.camera == "top" else np.radians(TURN_DEG)
-    squash = 1.0 if scene.camera == "top" else 0.62
+    turn = np.radians(turn_deg)
+    squash = 0.62 if flat else 1.0
     pen.ellipse((x - unit * 1.3, y - unit * 1.3, x + unit * 1.3, y + unit * 1.3), fill=_PAPER)
 
     def at(along: float, across: float) -> tuple[float, float]:
@@ -173,4 +233,4 @@ def _north(pen: Any, scene: Scene, size: tuple[int, int], unit: int) -> None:
 
     pen.polygon([at(1.0, 0), at(-0.6, 0.5), at(-0.3, 0), at(-0.6, -0.5)], fill=_INK)
     small = font(round(unit * 0.7))
-    pen.text((x - unit * 0.25, y - unit * 1.32), "N", font=small, fill=(140, 40, 36))
+    pen.text((x, y - unit * 0.85), "N", font=small, fill=(140, 40, 36), anchor="mm")

@@ -1,19 +1,20 @@
-"""Colours: ramps that order well for the colour-blind and in grey, and the palette of a city."""
+"""Colours for numbers: ramps that order well for the colour-blind and in grey, round limits."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLUES", "HEAT", "LIGHT", "MISSING", "SHADE", "Ramp", "colours"]
+__all__ = ["BLUES", "HEAT", "HEAT_DOWN", "SHADE", "VIRIDIS", "Ramp", "colours", "round_limits"]
 
 Ramp = tuple[tuple[int, int, int], ...]
 
-BLUES: Ramp = ((198, 226, 240), (107, 174, 214), (49, 130, 189), (8, 81, 156), (8, 29, 88))
-HEAT: Ramp = ((59, 130, 189), (146, 197, 222), (253, 219, 145), (239, 138, 76), (165, 15, 21))
-LIGHT: Ramp = ((68, 1, 84), (59, 82, 139), (33, 144, 140), (93, 200, 99), (253, 231, 37))
-SHADE: Ramp = ((70, 78, 110), (28, 34, 66))
-MISSING = (150, 150, 150)
+BLUES: Ramp = ((190, 222, 240), (107, 174, 214), (49, 130, 189), (8, 81, 156), (8, 29, 88))
+HEAT: Ramp = ((69, 117, 180), (145, 191, 219), (254, 224, 144), (244, 130, 72), (178, 16, 32))
+HEAT_DOWN: Ramp = HEAT[::-1]
+VIRIDIS: Ramp = ((68, 1, 84), (59, 82, 139), (33, 144, 140), (93, 200, 99), (253, 231, 37))
+SHADE = (44, 52, 88)
+_MISSING = (150, 150, 150)
 
 
 def colours(values: NDArray[np.float64], ramp: Ramp, low: float, high: float) -> NDArray[np.uint8]:
@@ -24,5 +25,28 @@ def colours(values: NDArray[np.float64], ramp: Ramp, low: float, high: float) ->
     at = np.nan_to_num(share) * (len(stops) - 1)
     positions = np.arange(len(stops))
     rgb = np.stack([np.interp(at, positions, stops[:, c]) for c in range(3)], axis=-1)
-    rgb[~np.isfinite(values)] = MISSING
+    rgb[~np.isfinite(values)] = _MISSING
     return rgb.round().astype(np.uint8)
+
+
+def round_limits(
+    low: float, high: float, *, keep_low: bool = False, keep_high: bool = False
+) -> tuple[float, float, NDArray[np.float64]]:
+    """Return ends of a scale at round numbers around `low` and `high`, and 4 to 7 round marks.
+
+    Parameters
+    ----------
+    low, high
+        Smallest and largest value.
+    keep_low, keep_high
+        Whether an end stays as it is.
+    """
+    if not high > low:
+        high = low + (abs(low) or 1.0)
+    rough = (high - low) / 5.0
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = float(next(f * power for f in (1.0, 2.0, 2.5, 5.0, 10.0) if f * power >= rough * 0.999))
+    first = low if keep_low else float(np.floor(low / step + 1e-9) * step)
+    last = high if keep_high else float(np.ceil(high / step - 1e-9) * step)
+    marks = np.arange(np.ceil(first / step - 1e-9), np.floor(last / step + 1e-9) + 1) * step
+    return first, last, marks

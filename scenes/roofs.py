@@ -77,6 +77,8 @@ def maximal_rectangles(rings: list[Floats]) -> tuple[Floats, Floats] | None:
     """
     outer = np.diff(rings[0], axis=0)
     longest = outer[np.argmax(np.hypot(*outer.T))]
+    if not np.isfinite(outer).all() or not longest.any():
+        return None
     along = longest / np.hypot(*longest)
     axes = np.array([along, [-along[1], along[0]]])
     turned = [ring @ axes.T for ring in rings]

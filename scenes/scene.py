@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from math import isfinite
+from typing import Any, Literal, get_args
 
 from cim.errors import RequestError
+from cim.messages import LANGUAGES
 from cim.model.twin import Bounds
 
-__all__ = ["SCHEMA", "Scene", "scene_from_json"]
+__all__ = ["CAMERAS", "SCHEMA", "SIZES", "Camera", "Scene", "scene_from_json"]
 
 SCHEMA = 1
+SIZES = (64, 8192)  # least and most pixels of a side
+
+Camera = Literal["oblique", "top", "street"]
+CAMERAS: tuple[str, ...] = get_args(Camera)
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Scene:
 
     layers: tuple[str, ...] | None = None
     bounds: Bounds | None = None
-    camera: Literal["oblique", "top", "street"] = "oblique"
+    camera: Camera = "oblique"
     run: str | None = None
     field: str | None = None
     time_s: float | None = None
@@ -72,9 +78,41 @@ def scene_from_json(text: str) -> Scene:
             raise RequestError("scenes.newer_scene", given=version)
         for name in ("layers", "bounds", "size"):
             if record.get(name) is not None:
+                if not isinstance(record[name], list):
+                    raise TypeError(f"{name} = {record[name]!r}")
                 record[name] = tuple(record[name])
-        return Scene(**record)
+        scene = Scene(**record)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, RequestError):
             raise
         raise RequestError("scenes.no_scene", given=str(error)) from error
+    wrong = _wrong(scene)
+    if wrong is not None:
+        raise RequestError("scenes.no_scene", given=f"{wrong} = {getattr(scene, wrong)!r}")
+    return scene
+
+
+def _wrong(scene: Scene) -> str | None:
+    """Return the first part of a scene that no picture can be made of, or None."""
+    size, box = scene.size, scene.bounds
+    fits = {
+        "layers": scene.layers is None or all(isinstance(n, str) for n in scene.layers),
+        "bounds": box is None or (_numbers(box, 4) and box[0] < box[2] and box[1] < box[3]),
+        "camera": scene.camera in CAMERAS,
+        "run": scene.run is None or isinstance(scene.run, str),
+        "field": scene.field is None or isinstance(scene.field, str),
+        "time_s": scene.time_s is None or _numbers((scene.time_s,), 1),
+        "scheme": scene.scheme is None or isinstance(scene.scheme, str),
+        "size": _numbers(size, 2)
+        and all(isinstance(n, int) and SIZES[0] <= n <= SIZES[1] for n in size),
+        "lang": scene.lang is None or scene.lang in LANGUAGES,
+        "title": scene.title is None or isinstance(scene.title, str),
+        "underground": isinstance(scene.underground, bool),
+    }
+    return next((name for name, fit in fits.items() if not fit), None)
+
+
+def _numbers(values: tuple[Any, ...], count: int) -> bool:
+    return len(values) == count and all(
+        isinstance(v, (int, float)) and not isinstance(v, bool) and isfinite(v) for v in values
+    )

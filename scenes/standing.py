@@ -126,20 +126,19 @@ def _plain(
     roof: NDArray[np.uint8],
 ) -> Surface:
     """Return walls and caps in plain colours, walls darker at their feet."""
-    rgb = np.where((body.part == extrude.ROOF)[:, None], roof[feature], wall[feature])
-    rgb = _darker_feet(rgb, body.part)
     return Surface(
         vertices=body.vertices.astype(np.float32),
         triangles=body.triangles.astype(np.int32),
-        rgb=rgb,
+        rgb=_by_part(wall, roof)[body.part, feature],
         owner=feature[body.triangles[:, 0]].astype(np.int32),
         ids=ids,
+        closed=True,
     )
 
 
-def _darker_feet(rgb: NDArray[Any], part: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Darken walls towards the ground, where less of the sky lights them."""
-    return np.where((part == extrude.FOOT)[:, None], rgb * 0.80, rgb).round().astype(np.uint8)
+def _by_part(wall: NDArray[np.uint8], roof: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (3, n, 3) colours of foot, head and roof; less of the sky lights the foot."""
+    return np.stack([(wall * 0.80).round().astype(np.uint8), wall, roof])
 
 
 def _patterned(
@@ -163,11 +162,12 @@ def _patterned(
     return Surface(
         vertices=sides.vertices.astype(np.float32),
         triangles=sides.triangles.astype(np.int32),
-        rgb=_darker_feet(wall[feature], sides.part),
+        rgb=_by_part(wall, wall)[sides.part, feature],
         owner=feature[sides.triangles[:, 0]].astype(np.int32),
         ids=table.ids,
         uv=uv.astype(np.float32),
         pattern=facade(),
+        closed=True,
     )
 
 
@@ -280,6 +280,7 @@ def trees(made: Standing, table: FeatureTable, site: Site) -> None:
             rgb=np.clip(rgb, 0, 255).round().reshape(-1, 3).astype(np.uint8),
             owner=np.repeat(np.arange(n), len(faces)).astype(np.int32),
             ids=table.ids,
+            closed=True,
         )
     )
 

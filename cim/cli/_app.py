@@ -19,7 +19,7 @@ from typer.main import get_command
 
 from cim import messages
 from cim.cli import _show
-from cim.errors import CimError, MissingError, RequestError
+from cim.errors import CancelledError, CimError, MissingError, RequestError
 
 __all__ = ["Verb", "answer", "run"]
 
@@ -37,7 +37,7 @@ def run(words: Sequence[str]) -> int:
     except CimError as error:
         return _fail(error)
     except KeyboardInterrupt:
-        return _fail(CimError("cli.interrupted"), code=130)
+        return _fail(CancelledError("cli.interrupted"))
     except BrokenPipeError:
         return 0
     except MemoryError:
@@ -48,7 +48,7 @@ def run(words: Sequence[str]) -> int:
                 return 2
             return _fail(RequestError("cli.usage", values={"what": error.format_message()}))
         if type(error).__name__ == "Abort":
-            return _fail(CimError("cli.interrupted"), code=130)
+            return _fail(CancelledError("cli.interrupted"))
         traceback.print_exc()
         return _fail(CimError("cli.our_fault", given=f"{type(error).__name__}: {error}"), code=1)
     return outcome if isinstance(outcome, int) else 0
@@ -56,7 +56,7 @@ def run(words: Sequence[str]) -> int:
 
 def _fail(error: CimError, *, code: int | None = None) -> int:
     if _wanted_json[-1]:
-        kind = type(error).__name__ if type(error) is not CimError else _plain_type(error)
+        kind = "InternalError" if type(error) is CimError else type(error).__name__
         record = {
             "schema": SCHEMA,
             "error": {
@@ -70,10 +70,6 @@ def _fail(error: CimError, *, code: int | None = None) -> int:
         print(json.dumps(record, ensure_ascii=False), flush=True)
     _show.error(error)
     return error.exit_code if code is None else code
-
-
-def _plain_type(error: CimError) -> str:
-    return "CancelledError" if error.key == "cli.interrupted" else "InternalError"
 
 
 def answer(view: Any, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,8 +147,11 @@ def _wrapped(name: str, function: Verb, *, of_twin: bool) -> Callable[..., int]:
             options["twin"] = options.pop("context").obj
         if lang is not None and lang not in messages.LANGUAGES:
             raise RequestError("cli.unknown_lang", given=lang)
-        with _Stoppable():
-            record = function(**options)
+        try:
+            with _Stoppable():
+                record = function(**options)
+        except KeyboardInterrupt:  # before click turns it into a bare exit code
+            raise CancelledError("cli.interrupted") from None
         code = int(record.pop("exit_code", 0))
         if as_json:
             print(json.dumps(record, ensure_ascii=False, default=str), flush=True)

@@ -241,7 +241,8 @@ def _shares(
     """Return the share of points one and a half cells outside each outline that lie in shade."""
     import shapely
 
-    around = shapely.buffer(table.geometry, 1.5 * frame.cell_m)
+    # square corners: round ones would put most of the points at the corners
+    around = shapely.buffer(table.geometry, 1.5 * frame.cell_m, join_style="mitre")
     rings = shapely.segmentize(shapely.boundary(around), frame.cell_m)
     xy, owner = shapely.get_coordinates(rings, return_index=True)
     row, col, inside = frame.cell_of(xy[:, 0], xy[:, 1])

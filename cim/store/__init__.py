@@ -6,18 +6,10 @@
 
 from cim.store.compare import as_of, at, diff
 from cim.store.create import check_target, create
-from cim.store.edits import (
-    Changeset,
-    Edits,
-    commit,
-    edit,
-    merge_scheme,
-    open_scheme,
-    save_scheme,
-    schemes,
-    update,
-)
+from cim.store.edits import Changeset, Edits, commit, edit, update
+from cim.store.reindex import reindex
 from cim.store.runs import open_run, save_run
+from cim.store.schemes import merge_scheme, open_scheme, save_scheme, schemes
 from cim.store.stored import StoredTwin, open_twin
 from cim.store.upgrade import upgrade
 
@@ -36,6 +28,7 @@ __all__ = [
     "open_run",
     "open_scheme",
     "open_twin",
+    "reindex",
     "save_run",
     "save_scheme",
     "schemes",

@@ -133,7 +133,9 @@ def _history(twin: StoredTwin, id: str) -> list[dict[str, Any]]:
             "why": why,
             "op": op,
             "before": {
-                k: v for k, v in json.loads(before or "{}").items() if v is not None and k != "id"
+                k: v
+                for k, v in json.loads(before or "{}").items()
+                if v is not None and k not in ("id", "fid")
             },
         }
         for version, at, who, why, op, before in found

@@ -120,12 +120,16 @@ def sync_folder(path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a small file so that it is there whole or not at all."""
     staged = path.with_name(path.name + ".tmp")
-    step(f"write {staged.name}")
-    with staged.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    rename(staged, path)
+    try:
+        step(f"write {staged.name}")
+        with staged.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        rename(staged, path)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
 
 
 def rename(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Changesets and schemes: how a twin moves from one version to the next, and what might be."""
+"""Changesets: how a twin moves from one version to the next."""
 
 from __future__ import annotations
 
@@ -15,30 +15,29 @@ from typing import Any
 import numpy as np
 
 from cim.errors import RequestError
-from cim.model.edit import Edit, Scheme, apply_to_grid, apply_to_table
+from cim.model.edit import Edit, apply_to_grid, apply_to_table
 from cim.model.grid import Grid
 from cim.model.kinds import kind, split_layer
 from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable, empty_table
-from cim.model.twin import SchemedView, Twin
+from cim.model.twin import Twin
 from cim.store import disk, rows
 from cim.store.compare import differing
-from cim.store.create import write_grid, write_meshes
+from cim.store.create import tidy, write_meshes
 from cim.store.folder import connect, generation, read_meta
 from cim.store.lock import one_writer
+from cim.store.raster import grid_name, write_grid
 from cim.store.schema import add_kind, index_of, quoted, watch
 from cim.store.stored import StoredTwin, open_twin
 
 __all__ = [
     "Changeset",
     "Edits",
+    "Writer",
     "commit",
     "edit",
-    "merge_scheme",
-    "open_scheme",
-    "save_scheme",
-    "schemes",
     "update",
+    "who_am_i",
 ]
 
 
@@ -99,19 +98,21 @@ def commit(
         closing(connect(generation(target) / "city.gpkg", write=True)) as connection,
     ):
         twin = open_twin(target)
+        tidy(target)
+        _sweep(connection, twin.folder / "grids")
         connection.execute("BEGIN IMMEDIATE")
         try:
-            writer = _Writer(connection, twin)
+            writer = Writer(connection, twin)
             for one in edits:
                 if one.op != "terrain":
                     writer.apply(one)
-            for layer in sorted({e.layer for e in edits if e.op == "terrain"}):
-                writer.put_grid(apply_to_grid(twin.grid(layer), edits), made)
-            for grid in grids:
-                writer.put_grid(grid, made)
+            given = {grid.layer: grid for grid in grids}
+            for layer in sorted({*given, *(e.layer for e in edits if e.op == "terrain")}):
+                grid = given[layer] if layer in given else twin.grid(layer)
+                writer.put_grid(apply_to_grid(grid, edits), made)
             if meshes is not None:
                 writer.put_meshes(meshes)
-            counts = writer.finish(why, _who() if who is None else who)
+            counts = writer.finish(why, who_am_i() if who is None else who)
             disk.commit(connection)
         except BaseException:
             if connection.in_transaction:
@@ -122,7 +123,24 @@ def commit(
     return counts
 
 
-class _Writer:
+def _sweep(connection: sqlite3.Connection, folder: Path) -> None:
+    """Remove the grid files of stopped writers: those that no row names."""
+    named = {name for (name,) in connection.execute("SELECT file FROM cim_grid")}
+    for path in sorted(folder.iterdir()):
+        if path.name not in named:
+            disk.remove_file(path)
+
+
+_TOGETHER = {
+    ("added", "changed"): "added",
+    ("added", "removed"): "nothing",
+    ("removed", "added"): "changed",
+    ("nothing", "added"): "added",
+}
+"""What two operations on one object in one changeset come to, where it is not the second."""
+
+
+class Writer:
     """Applies edits inside one transaction, keeping the state before each in the history."""
 
     def __init__(self, connection: sqlite3.Connection, twin: StoredTwin) -> None:
@@ -134,6 +152,7 @@ class _Writer:
         connection.execute("INSERT OR REPLACE INTO cim_meta VALUES ('writer', '1')")
 
     def apply(self, one: Edit) -> None:
+        """Make one edit of a feature."""
         kind_name = split_layer(one.layer)[0]
         add_kind(self.connection, kind(kind_name), srs_id=self.twin.srs_id)
         names = ", ".join(map(quoted, rows.row_columns(kind_name)))
@@ -161,7 +180,7 @@ class _Writer:
             rows=fids if fids and len(after) else None,
         )
         self._count(one.layer, kind_name, len(after) - len(before), after.illustrative)
-        if one.op in ("remove", "move"):
+        if one.op in ("remove", "move") or (one.op == "change" and one.geometry is not None):
             self._retire(one.id)
 
     def _remember(self, one: Edit, row: tuple[Any, ...] | None, kind_name: str) -> None:
@@ -171,14 +190,14 @@ class _Writer:
             names = rows.row_columns(kind_name)
             record = dict(zip(names, row[1:], strict=True))
             geom = record.pop("geom")
+            record["fid"] = row[0]  # an older view gives features in the order of their numbers
             before = json.dumps(record, ensure_ascii=False)
         self.connection.execute(
             "INSERT INTO cim_history VALUES (?, ?, ?, ?, ?, ?)",
             (self.version, one.layer, one.id, op, before, geom),
         )
-        self.ops.setdefault((one.layer, one.id), op)
-        if op == "removed" and self.ops[one.layer, one.id] == "changed":
-            self.ops[one.layer, one.id] = op
+        key = (one.layer, one.id)
+        self.ops[key] = _TOGETHER.get((self.ops.get(key, ""), op), op)
 
     def _count(self, layer: str, kind_name: str, change: int, illustrative: bool) -> None:
         self.connection.execute(
@@ -197,11 +216,11 @@ class _Writer:
         )
 
     def put_grid(self, grid: Grid, made: list[Path]) -> None:
-        made.append(
-            self.twin.folder / "grids" / f"{grid.layer.replace('/', '__')}.v{self.version}.tif"
-        )
-        name = write_grid(grid, self.twin.folder / "grids", self.version)
-        disk.sync_folder(self.twin.folder / "grids")
+        """Write a grid that replaces the one of its name; note its file in `made`."""
+        folder = self.twin.folder / "grids"
+        made.append(folder / grid_name(grid.layer, self.version))
+        name = write_grid(grid, folder, self.version, crs=self.twin.frame.crs)
+        disk.sync_folder(folder)
         self.connection.execute(
             "UPDATE cim_grid SET until = ? WHERE layer = ? AND until IS NULL",
             (self.version, grid.layer),
@@ -213,11 +232,13 @@ class _Writer:
         self.grids += 1
 
     def put_meshes(self, pool: MeshPool) -> None:
+        """Write meshes that replace those of their objects."""
         for object_id in {i.object_id for i in pool.instances}:
             self._retire(object_id)
         write_meshes(self.connection, pool, self.version)
 
     def finish(self, why: str, who: str) -> Changeset:
+        """Write the changeset and the new version; the caller commits."""
         ops = list(self.ops.values())
         counts = Changeset(
             self.version,
@@ -245,7 +266,8 @@ class _Writer:
         return counts
 
 
-def _who() -> str:
+def who_am_i() -> str:
+    """Return the user of this machine; nothing where it does not tell."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -361,109 +383,3 @@ def _same_grid(stored: StoredTwin, grid: Grid) -> bool:
         return False
     old = stored.grid(grid.layer)
     return old.frame == grid.frame and np.array_equal(old.values, grid.values, equal_nan=True)
-
-
-def save_scheme(path: Path | str, scheme: Scheme, *, who: str | None = None) -> None:
-    """Keep a scheme beside the base under its name; one of that name is replaced.
-
-    Raises
-    ------
-    RequestError
-        An edit does not fit the base.
-    StoreError
-        Another writer is at work, or the disk refuses.
-    """
-    target = Path(path)
-    twin = open_twin(target)
-    view = SchemedView(twin, scheme)
-    for layer in scheme.layers():  # an edit that does not fit fails now, not when it is read
-        if layer in twin.grids():
-            view.grid(layer)
-        else:
-            view.table(layer)
-    with (
-        one_writer(target),
-        disk.guarded(target),
-        closing(connect(twin.folder / "city.gpkg", write=True)) as connection,
-    ):
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute(
-            "INSERT OR REPLACE INTO cim_scheme VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                scheme.name,
-                scheme.base_version,
-                datetime.now(UTC).isoformat(),
-                _who() if who is None else who,
-                scheme.why,
-                scheme.illustrative,
-                json.dumps([_edit_record(e) for e in scheme.edits], ensure_ascii=False),
-            ),
-        )
-        disk.commit(connection)
-
-
-def schemes(path: Path | str) -> list[dict[str, Any]]:
-    """Return the schemes kept beside a twin."""
-    with open_twin(path).reading() as connection:
-        found = connection.execute(
-            "SELECT name, base_version, at, who, why, edits FROM cim_scheme ORDER BY rowid"
-        ).fetchall()
-    return [
-        {
-            "scheme": name,
-            "base_version": version,
-            "at": at,
-            "who": who,
-            "why": why,
-            "edits": len(json.loads(edits)),
-        }
-        for name, version, at, who, why, edits in found
-    ]
-
-
-def open_scheme(path: Path | str, name: str) -> SchemedView:
-    """Return the twin as it is now with a kept scheme laid over it.
-
-    Raises
-    ------
-    RequestError
-        No such scheme.
-    """
-    twin = open_twin(path)
-    with twin.reading() as connection:
-        row = connection.execute(
-            "SELECT base_version, why, illustrative, edits FROM cim_scheme WHERE name = ?", (name,)
-        ).fetchone()
-    if row is None:
-        known = ", ".join(s["scheme"] for s in schemes(path)) or "-"
-        raise RequestError("store.no_scheme", given=name, values={"known": known})
-    version, why, illustrative, text = row
-    edits = tuple(_edit_from(record) for record in json.loads(text))
-    return SchemedView(twin, Scheme(name, version, edits, why or "", bool(illustrative)))
-
-
-def merge_scheme(path: Path | str, name: str, *, why: str | None = None) -> Changeset:
-    """Commit a scheme's edits to the base."""
-    scheme = open_scheme(path, name).edits
-    return commit(path, scheme.edits, why=why or scheme.why or name)
-
-
-def _edit_record(one: Edit) -> dict[str, Any]:
-    import shapely
-
-    shape = None if one.geometry is None else shapely.to_wkb(one.geometry, hex=True)
-    values = {k: v.item() if isinstance(v, np.generic) else v for k, v in one.values.items()}
-    return {"op": one.op, "layer": one.layer, "id": one.id, "values": values, "geometry": shape}
-
-
-def _edit_from(record: Mapping[str, Any]) -> Edit:
-    import shapely
-
-    shape = record["geometry"]
-    return Edit(
-        op=record["op"],
-        layer=record["layer"],
-        id=record["id"],
-        values=record["values"],
-        geometry=None if shape is None else shapely.from_wkb(shape),
-    )

@@ -90,15 +90,19 @@ def _reader(database: Path) -> sqlite3.Connection:
         connection.execute("SELECT 1 FROM cim_meta").fetchone()
     except sqlite3.OperationalError as error:
         connection.close()
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code not in _NO_ROOM and code & 0xFF not in _NO_LEAVE:
             raise
         return _reader_of_read_only(database, uri)
     return connection
 
 
+_NO_LEAVE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+_NO_ROOM = {sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP}
+
+
 def _reader_of_read_only(database: Path, uri: str) -> sqlite3.Connection:
-    """Open a database whose folder cannot be written, so that it has no shared memory file.
+    """Open a database whose folder is read-only or full: no shared memory file can be made.
 
     `immutable` leaves the write-ahead log unread: where a killed writer left one, the
     changes in it were acknowledged, and without them the answer would be an old one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cim.errors import StoreError
@@ -32,10 +32,12 @@ def one_writer(twin: Path) -> Iterator[None]:
         if not _try_lock(handle) or not _still_there(handle, path):
             holder = os.read(handle, 200).decode("utf-8", "replace").strip() or "?"
             raise StoreError("store.second_writer", given=twin, values={"holder": holder})
-        os.ftruncate(handle, 0)
-        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        with suppress(OSError):  # the name is a courtesy: a full disk must not forbid the write
+            os.ftruncate(handle, 0)
+            os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         yield
-        os.ftruncate(handle, 0)
+        with suppress(OSError):
+            os.ftruncate(handle, 0)
     finally:
         os.close(handle)
 

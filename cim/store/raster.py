@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cim import messages
 from cim.errors import CimError, StoreError
 from cim.model.grid import Grid, GridFrame
 from cim.store import disk
 
-__all__ = ["grid_name", "read_grid", "write_grid", "writing_raster"]
+__all__ = ["check_written", "grid_name", "read_grid", "write_grid", "writing_raster"]
 
 
 def grid_name(layer: str, version: int) -> str:
@@ -51,6 +53,36 @@ def _translated(path: Path, key: str) -> Iterator[None]:
         raise StoreError(key, given=path, values={"why": why}) from error
 
 
+def check_written(path: Path, bands: NDArray[Any]) -> None:
+    """Read a raster back and compare it with what it should hold, band by band.
+
+    On a disk that fills up in the last tenth of a Cloud Optimized GeoTIFF, GDAL closes
+    the truncated file without an error (measured with rasterio 1.4): only reading tells.
+
+    Parameters
+    ----------
+    path
+        The file.
+    bands
+        (bands, rows, cols), as they were written.
+
+    Raises
+    ------
+    StoreError
+        The file cannot be read, or holds something else.
+    """
+    import rasterio
+
+    with _translated(path, "store.cannot_write"), rasterio.open(path, driver="GTiff") as file:
+        same = file.count == len(bands) and all(
+            np.array_equal(file.read(i), one, equal_nan=one.dtype.kind == "f")
+            for i, one in enumerate(bands, 1)
+        )
+    if not same:
+        why = messages.text("store.not_as_written")
+        raise StoreError("store.cannot_write", given=path, values={"why": why})
+
+
 def write_grid(grid: Grid, folder: Path, version: int, *, crs: str) -> str:
     """Write a grid as a Cloud Optimized GeoTIFF, on disk when this returns; return its name."""
     import rasterio
@@ -81,6 +113,7 @@ def write_grid(grid: Grid, folder: Path, version: int, *, crs: str) -> str:
     ):
         file.write(grid.values, 1)
         file.set_band_unit(1, grid.unit)
+    check_written(path, grid.values[np.newaxis])
     disk.sync_file(path)
     return name
 

@@ -22,6 +22,7 @@ __all__ = [
     "to_blobs",
     "to_shapes",
     "write_fields",
+    "write_index",
     "write_rows",
 ]
 
@@ -108,9 +109,22 @@ def write_rows(
         f"INSERT INTO {quoted(kind_name)} (fid, {', '.join(map(quoted, names))}) VALUES ({marks})",
         _records(table, rows, srs_id, version),
     )
+    write_index(connection, table, rows, origin=origin)
+
+
+def write_index(
+    connection: sqlite3.Connection,
+    table: FeatureTable,
+    rows: Iterable[int],
+    *,
+    origin: tuple[float, float],
+) -> None:
+    """Write the entries of features in the R*Tree of their kind.
+
+    A row another program deleted leaves its entry behind, and its number comes again.
+    """
     connection.executemany(
-        # a row another program deleted leaves its entry behind, and its number comes again
-        f"INSERT OR REPLACE INTO {index_of(kind_name)} VALUES (?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR REPLACE INTO {index_of(table.kind)} VALUES (?, ?, ?, ?, ?, ?, ?)",
         _boxes(table, rows, origin),
     )
 

@@ -20,7 +20,7 @@ from cim.store import disk
 from cim.store.create import tidy
 from cim.store.folder import connect, generation
 from cim.store.lock import one_writer
-from cim.store.raster import writing_raster
+from cim.store.raster import check_written, writing_raster
 from cim.store.stored import open_twin
 
 __all__ = ["open_run", "save_run"]
@@ -175,6 +175,7 @@ def _write_grid(result: Result, one: ResultField, path: Path, crs: str) -> None:
         file.write(values)
         for i in range(len(values)):
             file.set_band_unit(i + 1, one.unit)
+    check_written(path, values)
 
 
 def _write_objects(_: Result, one: ResultField, path: Path, __: str) -> None:

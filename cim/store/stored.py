@@ -176,9 +176,8 @@ class StoredTwin:
             f"t.fid IN (SELECT fid FROM {tree} WHERE maxx >= ? AND minx <= ? "
             "AND maxy >= ? AND miny <= ?)"
         )
-        if kind_name in _foreign_kinds(
-            connection
-        ):  # rows another program moved are not where the index says
+        # rows another program moved are not where the index says
+        if kind_name in _foreign_kinds(connection):
             near = f"({near} OR t.fid IN (SELECT row FROM cim_foreign WHERE kind = '{kind_name}'))"
         return f"t.layer = ? AND {near}", [layer, xmin - x, xmax - x, ymin - y, ymax - y]
 

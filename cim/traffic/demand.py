@@ -92,9 +92,9 @@ def trips_between(
     flow = source[origins][:, None] * pull / np.where(total > 0, total, 1.0)
     if lost.any():  # no way leads anywhere: kept as demand, so that it is told as unserved
         best = np.argsort(-attracted)[:2]
-        for row in np.flatnonzero(lost):
-            target = best[0] if best[0] != origins[row] else best[-1]
-            flow[row, target] = source[origins[row]]
+        for i in np.flatnonzero(lost):
+            target = best[0] if best[0] != origins[i] else best[-1]
+            flow[i, target] = source[origins[i]]
     row, column = np.nonzero(flow > 1e-12)
     return Trips(
         origin=origins[row],
@@ -107,7 +107,7 @@ def trips_between(
 
 
 def _at_nodes(streets: Streets, buildings: FeatureTable | None, n: int) -> tuple[Floats, Floats]:
-    """Return people and jobs at nodes: each building's at the nearest node with a way in and out."""
+    """Return people and jobs at nodes: each building's at the nearest with a way in and out."""
     people, jobs = np.zeros(n), np.zeros(n)
     if buildings is None or not len(buildings):
         return people, jobs

@@ -225,18 +225,16 @@ def _balance(streets: Streets, trips: Trips, found: Any, net: Any) -> dict[str, 
 
 def _notes(streets: Streets, trips: Trips, *, modelled: bool) -> tuple[dict[str, str], ...]:
     residents, through = trips.residents_vps * 3600, trips.through_vps * 3600
-    notes = (
-        []
-        if not modelled
-        else [
+    notes = []
+    if modelled:
+        notes.append(
             {
-                "en": f"Demand is modelled, not counted: {residents:.0f} vehicles/h start at buildings, "
-                f"{through:.0f} enter at {len(trips.gateways)} edge streets.",
+                "en": f"Demand is modelled, not counted: {residents:.0f} vehicles/h start at "
+                f"buildings, {through:.0f} enter at {len(trips.gateways)} edge streets.",
                 "zh": f"需求为模型推算，并非实测：每小时 {residents:.0f} 辆自建筑出发，"
                 f"{through:.0f} 辆自 {len(trips.gateways)} 条边缘道路驶入。",
             }
-        ]
-    )
+        )
     told = {name: count for name, count in streets.assumed.items() if count}
     if told:
         text = ", ".join(f"{name} {count}" for name, count in told.items())

@@ -42,20 +42,19 @@ def tree_of(n_nodes: int) -> Tree:
     return Tree(np.full(n_nodes, np.inf), ints[0], ints[1], ints[2], ints[3])
 
 
-@kernel
+@kernel(inline=True)
 def _sift_down(heap: Ints, place: Ints, distance: Floats, size: int, node: int) -> None:
     """Put `node` into the hole at the top of a 4-ary heap of `size` entries."""
     key = distance[node]
     hole = 0
-    while True:
-        child = 4 * hole + 1
-        if child >= size:
-            break
-        best = child
-        for other in range(child + 1, min(child + 4, size)):
-            if distance[heap[other]] < distance[heap[best]]:
-                best = other
-        if distance[heap[best]] >= key:
+    while 4 * hole + 1 < size:
+        best = 4 * hole + 1
+        least = distance[heap[best]]
+        for other in range(best + 1, min(best + 4, size)):
+            length = distance[heap[other]]
+            if length < least:
+                least, best = length, other
+        if least >= key:
             break
         heap[hole] = heap[best]
         place[heap[hole]] = hole
@@ -64,12 +63,13 @@ def _sift_down(heap: Ints, place: Ints, distance: Floats, size: int, node: int) 
     place[node] = hole
 
 
-@kernel
-def _sift_up(heap: Ints, place: Ints, distance: Floats, hole: int, node: int) -> None:
-    """Move `node`, whose key fell, from `hole` towards the top."""
+@kernel(inline=True)
+def _sift_up(heap: Ints, place: Ints, distance: Floats, start: int, node: int) -> None:
+    """Move `node`, whose key fell, from `start` towards the top."""
     key = distance[node]
+    hole = start
     while hole > 0:
-        parent = (hole - 1) // 4
+        parent = (hole - 1) >> 2
         if distance[heap[parent]] <= key:
             break
         heap[hole] = heap[parent]
@@ -98,6 +98,7 @@ def shortest_tree(network: Network, cost: Floats, source: int, tree: Tree) -> in
         Made by `tree_of`; every entry is overwritten.
     """
     distance, arrival, order, heap, place = tree
+    first_out, head, through = network.first_out, network.head, network.through
     distance[:] = np.inf
     arrival[:] = -1
     place[:] = -1
@@ -112,10 +113,10 @@ def shortest_tree(network: Network, cost: Floats, source: int, tree: Tree) -> in
         size -= 1
         if size > 0:
             _sift_down(heap, place, distance, size, heap[size])
-        if not network.through[node] and node != source:
+        if not through[node] and node != source:
             continue
-        for k in range(network.first_out[node], network.first_out[node + 1]):
-            to = network.head[k]
+        for k in range(first_out[node], first_out[node + 1]):
+            to = head[k]
             length = distance[node] + cost[k]
             if length < distance[to]:
                 if place[to] < 0:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import platform
+import resource
 import subprocess
 import sys
-import time
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -33,14 +33,13 @@ def main(asked: list[str]) -> int:
             print(MARK + json.dumps(_record(row), ensure_ascii=False), flush=True)
         return 0
     speed = triad_gb_s()
-    scale = speed / REFERENCE_GB_S
     print(f"{platform.processor() or platform.machine()}, {cores()} cores, Python "
           f"{platform.python_version()}; float32 triad on one core {speed:.1f} GB/s")  # fmt: skip
     print(f"CPU seconds, median of 3; 'scaled' = ours on a core whose triad runs at "
           f"{REFERENCE_GB_S} GB/s; ratio = peer / ours")  # fmt: skip
     failed = 0
     for name in asked or _names():
-        failed += not _one(name, scale)
+        failed += not _one(name)
     return failed
 
 
@@ -49,8 +48,10 @@ def _names() -> list[str]:
     return sorted(p.stem.removeprefix("bench_") for p in here.glob("bench_*.py"))
 
 
-def _one(name: str, scale: float) -> bool:
-    start = time.perf_counter()
+def _one(name: str) -> bool:
+    speed = triad_gb_s()  # again before each: on a shared machine it changes from minute to minute
+    scale = speed / REFERENCE_GB_S
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks", "--in-child", name],
         cwd=ROOT,
@@ -58,7 +59,9 @@ def _one(name: str, scale: float) -> bool:
         capture_output=True,
         check=False,
     )
-    print(f"\n{name}  ({time.perf_counter() - start:.0f} s)")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    print(f"\n{name}: {spent:.0f} CPU s in all; triad now {speed:.1f} GB/s")
     rows = [
         Row(**json.loads(line.removeprefix(MARK)))
         for line in done.stdout.splitlines()
@@ -108,7 +111,7 @@ def _pad(text: str, width: int, *, left: bool) -> str:
     return text + gap if left else gap + text
 
 
-def _columns(text: Iterable[str]) -> int:
+def _columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 

@@ -47,7 +47,8 @@ def marched(height, altitude_deg, azimuth_deg, cell_m=1.0):
 
 def sideways(height, azimuth_deg, pick):
     """Take the highest or lowest of each cell and its two neighbours across the sun."""
-    across = 1 if abs(np.cos(np.radians(azimuth_deg))) >= abs(np.sin(np.radians(azimuth_deg))) else 0
+    north, east = np.cos(np.radians(azimuth_deg)), np.sin(np.radians(azimuth_deg))
+    across = 1 if abs(north) >= abs(east) else 0
     padded = np.pad(height, [(1, 1) if axis == across else (0, 0) for axis in (0, 1)], mode="edge")
     n = height.shape[across]
     return pick.reduce([np.take(padded, range(i, i + n), axis=across) for i in range(3)])
@@ -55,22 +56,21 @@ def sideways(height, azimuth_deg, pick):
 
 HEIGHTS = hnp.arrays(
     np.float32,
-    hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12),
+    hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=7),
     elements=st.sampled_from([0.0, 0.0, 0.0, 1.0, 2.5, 7.0, 20.0]),
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(HEIGHTS, st.floats(0, 360), st.sampled_from([5.0, 20.0, 30.7, 60.0]))
 def test_the_shade_is_that_of_obstacles_moved_sideways_by_at_most_a_cell(height, azimuth, altitude):
-    found = sweep(height, altitude, azimuth).astype(float) + height
-    wide = marched(sideways(height, azimuth, np.maximum), altitude, azimuth)
-    # the ground stays what it was: only what stands between it and the sun is moved
-    wide += sideways(height, azimuth, np.maximum)
-    narrow = marched(sideways(height, azimuth, np.minimum), altitude, azimuth)
-    narrow += sideways(height, azimuth, np.minimum)
-    assert (found <= np.maximum(wide, height) + 1e-4).all()
-    assert (found >= np.where(narrow > height, narrow, 0.0) - 1e-4).all()
+    height = np.pad(height, 2)  # level ground around, so that none moves off the raster
+    edge = sweep(height, altitude, azimuth).astype(float) + height
+    high, low = (sideways(height, azimuth, pick) for pick in (np.maximum, np.minimum))
+    highest = marched(high, altitude, azimuth) + high
+    lowest = marched(low, altitude, azimuth) + low
+    assert (edge <= np.maximum(highest, height) + 1e-4).all()
+    assert (edge >= lowest - 1e-4).all()
 
 
 @settings(max_examples=60, deadline=None)
@@ -81,15 +81,12 @@ def test_along_rows_columns_and_diagonals_the_answer_is_exact(height, azimuth):
 
 
 @settings(max_examples=40, deadline=None)
-@given(HEIGHTS, st.floats(0, 360))
+@given(HEIGHTS, st.integers(0, 359))
 def test_turning_the_city_by_a_quarter_turns_its_shadow(height, azimuth):
+    azimuth = azimuth + 0.37  # no ray through the middle between two cells
     here = sweep(height, 30.0, azimuth)
     turned = sweep(np.ascontiguousarray(np.rot90(height, -1)), 30.0, azimuth + 90.0)
-    # lines that hit the middle between two cells may fall to either side
-    apart = np.abs(np.rot90(turned) - here) > 1e-3
-    if abs((azimuth % 45.0) - 22.5) < 22.0:
-        assert apart.mean() <= 0.5
-    assert np.rot90(turned).max() == pytest.approx(here.max(), abs=20.0)
+    assert np.rot90(turned) == pytest.approx(here, abs=1e-4)
 
 
 @pytest.mark.parametrize("azimuth", [0.0, 90.0, 180.0, 270.0])
@@ -108,18 +105,22 @@ def test_a_box_throws_a_shadow_as_long_as_its_height_over_the_tangent(azimuth, a
 
 @pytest.mark.parametrize("azimuth", AZIMUTHS)
 def test_the_shadow_of_a_box_lies_within_a_cell_of_the_solid_one(azimuth):
+    """Never more than a cell outside it; at corners it may stay one and a half inside.
+
+    A corner that a ray clips between two steps of the march is missed: half a step more.
+    """
     n, altitude, top = 161, 20.0, 15.0
+    half_step_m = 0.5 * np.tan(np.radians(altitude)) * np.sqrt(2.0)
     height = np.zeros((n, n), np.float32)
     height[70:91, 70:91] = top
     found = sweep(height, altitude, azimuth)
     row, column = np.mgrid[0:n, 0:n].astype(float)
     ground = height == 0
-    for grow, inside in ((1.0, False), (-1.0, True)):
-        exact = solid_box_shade(row, column, azimuth, altitude, top, (69.5 - grow, 90.5 + grow))
-        if inside:
-            assert (found[ground] >= exact[ground] - 1e-3).all()
-        else:
-            assert (found[ground] <= exact[ground] + 1e-3).all()
+    wide = solid_box_shade(row, column, azimuth, altitude, top, (68.5, 91.5))
+    narrow = solid_box_shade(row, column, azimuth, altitude, top, (71.0, 89.0))
+    assert (found[ground] <= wide[ground] + 1e-3).all()
+    assert (found[ground] >= narrow[ground] - half_step_m).all()
+    assert ((found > 0) | (narrow <= half_step_m))[ground].all()
 
 
 def solid_box_shade(row, column, azimuth_deg, altitude_deg, top, edges):

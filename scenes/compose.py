@@ -1,0 +1,232 @@
+"""A scene and a twin become drawables: everything a picture holds, before anything is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cim.errors import RequestError
+from cim.model.kinds import split_layer
+from cim.model.result import Result
+from cim.model.twin import Bounds, TwinView
+from scenes import camera, city, ground, links, palette
+from scenes.camera import Camera
+from scenes.drawables import Ground, Origin, Segments, Surface
+from scenes.drawers import Drawing, draw
+from scenes.ground import Painter
+from scenes.scene import Scene
+from scenes.standing import Site
+
+__all__ = ["SUN", "Picture", "compose"]
+
+SUN = (-0.62, -0.50, 0.78)  # where the light of a picture comes from; no time of day
+_AROUND = {"top": 0.45, "oblique": 0.6, "street": 2.5}  # of the box, so that nothing ends in air
+_FINER = 3.2  # pixels of the painted ground for each of the picture
+_ON_GROUND = ("road", "pipe")
+_MOST_POINTS = 100_000  # of a surface, to aim the camera by
+
+
+@dataclass
+class Picture:
+    """A scene as drawables.
+
+    Attributes
+    ----------
+    origin, bounds
+        Zero of the scene, and the box looked at (projected metres).
+    ground, surfaces, edges
+        What is drawn.
+    camera, light
+        From where, and the direction light comes from.
+    drawing
+        The result shown, or None.
+    sources
+        Where the layers drawn come from.
+    without_height
+        How many objects are drawn in the marked colour for want of a height.
+    failed
+        Layers that could not be drawn, and why.
+    """
+
+    origin: Origin
+    bounds: Bounds
+    ground: Ground
+    surfaces: list[Surface]
+    edges: list[Segments]
+    camera: Camera
+    light: tuple[float, float, float]
+    drawing: Drawing | None
+    sources: tuple[str, ...] = ()
+    without_height: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def objects(self) -> int:
+        """How many objects are drawn, painted ones included."""
+        ids: set[str] = set()
+        for surface in self.surfaces:
+            ids.update(surface.ids[np.unique(surface.owner)] if len(surface.ids) else ())
+        return self.ground.objects + len(ids)
+
+    @property
+    def triangles(self) -> int:
+        """How many triangles are drawn."""
+        rows, cols, _ = self.ground.points.shape
+        return int(2 * (rows - 1) * (cols - 1)) + sum(len(s.triangles) for s in self.surfaces)
+
+
+def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Picture:
+    """Return a scene as drawables.
+
+    Parameters
+    ----------
+    scene
+        What to show.
+    view
+        The twin.
+    result
+        The run to show over it.
+
+    Raises
+    ------
+    RequestError
+        The twin is empty, a layer is not there, or the box is no box.
+    """
+    layers = _layers(scene, view)
+    box = _box(scene, view)
+    around = _around(box, scene, view)
+    terrain = ground.terrain_of(view, around)
+    known = terrain.values[np.isfinite(terrain.values)]
+    level = float(np.floor(np.median(known))) if known.size else 0.0
+    origin = Origin(
+        float(np.floor((box[0] + box[2]) / 2)), float(np.floor((box[1] + box[3]) / 2)), level
+    )
+    drawing = None
+    if result is not None:
+        drawing = draw(result, name=scene.field, time_s=scene.time_s, lang=scene.lang)
+    light = SUN if drawing is None or drawing.light is None else drawing.light
+    failed: dict[str, str] = {}
+    painter, sources = _painted(scene, view, layers, around, light, drawing, failed)
+    if drawing is not None and result is not None:
+        _paint_result(painter, view, drawing, result)
+    made = city.bodies(
+        view,
+        layers,
+        Site(terrain, origin, muted=drawing is not None),
+        bounds=around,
+        recolour=None if drawing is None else _standing_only(drawing),
+        failed=lambda name, error: failed.update({name: str(error)}),
+    )
+    lying = ground.drape(painter, terrain, origin)
+    points = _looked_at(made.surfaces, box, origin)
+    turn = camera.turn_of(points, scene.camera)
+    return Picture(
+        origin=origin,
+        bounds=box,
+        ground=lying,
+        surfaces=[*made.surfaces, ground.apron(lying, painter.land)],
+        edges=made.edges,
+        camera=camera.fit(points, scene.camera, scene.size, turn_deg=turn),
+        light=light,
+        drawing=drawing,
+        sources=sources,
+        without_height=made.without_height,
+        failed=failed,
+    )
+
+
+def _layers(scene: Scene, view: TwinView) -> list[str]:
+    known = view.layers()
+    for name in scene.layers or ():
+        if name not in known and name not in view.grids():
+            names = ", ".join([*known, *view.grids()])
+            raise RequestError("twin.no_layer", given=name, values={"known": names})
+    chosen = [n for n in known if scene.layers is None or n in scene.layers]
+    return sorted(chosen, key=city.order)
+
+
+def _box(scene: Scene, view: TwinView) -> Bounds:
+    box = scene.bounds
+    if box is not None:
+        if not (np.isfinite(box).all() and box[0] < box[2] and box[1] < box[3]):
+            raise RequestError("scenes.bounds", given=" ".join(f"{v:g}" for v in box))
+        return box
+    whole = city.extent(view, scene.layers)
+    if whole is None:
+        raise RequestError("scenes.empty", given=view.name)
+    return whole
+
+
+def _around(box: Bounds, scene: Scene, view: TwinView) -> Bounds:
+    """Return the ground to draw: more than is looked at, but not past where the twin ends."""
+    x0, y0, x1, y1 = box
+    more = _AROUND[scene.camera] * max(x1 - x0, y1 - y0)
+    everything = city.extent(view, list(view.layers())) or box
+    e0, f0, e1, f1 = everything
+    return (
+        max(x0 - more, min(x0, e0)),
+        max(y0 - more, min(y0, f0)),
+        min(x1 + more, max(x1, e1)),
+        min(y1 + more, max(y1, f1)),
+    )
+
+
+def _painted(
+    scene: Scene,
+    view: TwinView,
+    layers: list[str],
+    around: Bounds,
+    light: tuple[float, float, float],
+    drawing: Drawing | None,
+    failed: dict[str, str],
+) -> tuple[Painter, tuple[str, ...]]:
+    pale = drawing is not None
+    pixels = round(float(np.clip(_FINER * max(scene.size), *_PIXELS)))
+    land = tuple(palette.muted(np.array(ground.LAND)).tolist()) if pale else ground.LAND
+    painter = Painter(around, pixels, land)
+    sources: dict[str, None] = {}
+    shaded = drawing is None or drawing.cells is None
+    for name in layers:
+        try:
+            table = view.table(name, bounds=around)
+            city.paint(painter, table, underground=scene.underground, muted=pale)
+            if shaded:
+                city.paint_shadows(painter, table, light)
+            sources.update(dict.fromkeys(t for t in table.texts("source") if t))
+        except Exception as error:  # one layer that cannot be painted must not take the others
+            failed[name] = str(error)
+    return painter, tuple(sources)
+
+
+_PIXELS = (ground.LEAST_PIXELS, ground.MOST_PIXELS)
+
+
+def _paint_result(painter: Painter, view: TwinView, drawing: Drawing, result: Result) -> None:
+    if drawing.cells is not None and result.grid is not None:
+        painter.cells(drawing.cells, result.grid)
+    for layer, by_id in drawing.objects.items():
+        if split_layer(layer)[0] in _ON_GROUND:
+            table = view.table(layer, bounds=painter.bounds)
+            links.paint(painter, table, by_id, drawing.widths.get(layer))
+
+
+def _standing_only(drawing: Drawing) -> Mapping[str, palette.Colours]:
+    return {k: v for k, v in drawing.objects.items() if split_layer(k)[0] not in _ON_GROUND}
+
+
+def _looked_at(surfaces: list[Surface], box: Bounds, origin: Origin) -> NDArray[np.float64]:
+    """Return the points the camera must hold: what stands in the box, else its corners."""
+    x0, y0, x1, y1 = box[0] - origin.x, box[1] - origin.y, box[2] - origin.x, box[3] - origin.y
+    inside = []
+    for surface in surfaces:
+        v = surface.vertices[:: 1 + len(surface.vertices) // _MOST_POINTS]
+        held = (v[:, 0] >= x0) & (v[:, 0] <= x1) & (v[:, 1] >= y0) & (v[:, 1] <= y1)
+        inside.append(v[held].astype(np.float64))
+    points = np.concatenate(inside) if inside else np.empty((0, 3))
+    if len(points) >= 3 and np.ptp(points[:, :2], axis=0).min() > 0.3 * min(x1 - x0, y1 - y0):
+        return points
+    corners = np.array([(x, y, 0.0) for x in (x0, x1) for y in (y0, y1)])
+    return np.concatenate([points, corners])

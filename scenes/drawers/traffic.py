@@ -1,0 +1,50 @@
+"""How traffic is drawn: colour by the field asked for, width by the flow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from cim import messages
+from cim.errors import RequestError
+from scenes.drawers.drawing import Asked, Drawing
+from scenes.drawers.generic import ramped
+from scenes.palette import NO_VALUE
+from scenes.ramps import HEAT, HEAT_DOWN
+
+__all__ = ["draw"]
+
+_FULL = 1.2  # volume over capacity where the ramp ends
+
+
+def draw(asked: Asked) -> Drawing:
+    """Draw links from calm blue to jammed red, wide where much flows."""
+    if asked.field.carrier != "links":
+        return ramped(asked, HEAT)
+    if asked.field.name == "volume_capacity":
+        made = ramped(asked, HEAT, low=0.0, high=_FULL)
+    elif asked.field.unit == "m/s":
+        made = ramped(asked, HEAT_DOWN, low=0.0)
+    else:
+        made = ramped(asked, HEAT, low=0.0)
+    shares = _shares(asked)
+    if shares is None:
+        return made
+    wide = messages.text("scenes.wide_flow", lang=asked.lang)
+    legend = replace(made.legend, keys=[*made.legend.keys, (NO_VALUE, wide)])
+    return replace(made, legend=legend, widths={asked.field.layer: shares})
+
+
+def _shares(asked: Asked) -> dict[str, float] | None:
+    """Return the root of each link's share of the largest flow: area follows the eye."""
+    try:
+        flow = asked.result.field("flow_vps")
+    except RequestError:
+        return None
+    values = np.nan_to_num(flow.at(asked.step or 0).astype(np.float64))
+    most = float(values.max()) if values.size else 0.0
+    if most <= 0 or flow.ids is None:
+        return None
+    shares = np.sqrt(np.clip(values / most, 0.0, 1.0))
+    return {str(i): float(s) for i, s in zip(flow.ids, shares, strict=True)}
