@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cim.model.twin import Twin, TwinView
     from cim.registry import standard
     from cim.sources import build_twin, read_district
-    from cim.store import create
+    from cim.store import create  # type: ignore[no-redef]
 
 __all__ = [
     "CimError",

@@ -22,6 +22,7 @@ SKY_TOP, SKY_BOTTOM = (0.50, 0.66, 0.84), (0.93, 0.93, 0.91)
 _SUN_LIGHT, _SKY_LIGHT = (1.0, 0.96, 0.88), (0.82, 0.89, 1.0)
 _AMBIENT, _DIFFUSE = 0.46, 0.80
 _SAMPLES = 4
+_NEAREST = 0.0005  # of the furthest thing: else the apron far away cuts what stands close
 _ANISOTROPY = 8.0
 _FINE_TRIANGLES = 500_000  # more than this: one sample a pixel, edges smoothed afterwards instead
 
@@ -110,6 +111,7 @@ def _aim(renderer: Any, camera: Camera) -> None:
     eye.SetFocalPoint(*camera.focus)
     eye.SetViewUp(*camera.up)
     eye.SetViewAngle(camera.view_angle_deg)
+    renderer.SetNearClippingPlaneTolerance(_NEAREST)
     renderer.ResetCameraClippingRange()
 
 
@@ -167,8 +169,6 @@ def _surface(surface: Surface) -> Any:
     actor = _actor(mesh)
     if surface.pattern is not None:
         actor.SetTexture(_texture(surface.pattern, repeat=True))
-    if surface.rgb.shape[1] == 4:
-        actor.ForceTranslucentOn()
     if surface.closed:
         actor.GetProperty().BackfaceCullingOn()
     _behind(actor)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Camera", "fit", "turn_of"]
+__all__ = ["Camera", "fit", "sun_of", "turn_of"]
 
 Floats = NDArray[np.float64]
 
 VIEW_ANGLE_DEG = 28.0  # upright
-_TILT_DEG = {"top": 90.0, "oblique": 33.0, "street": 11.0}
+_TILTS_DEG = {"top": (90.0,), "oblique": (32.0, 36.0, 40.0, 44.0, 48.0), "street": (9.0,)}
+_SUN_LEFT_DEG, _SUN_HIGH_DEG = 48.0, 44.0
 _PLAIN_TURN_DEG = -16.0
 _LONG = 1.35  # how much longer than wide a town must be to be shown along its length
 _FURTHEST_DEG = 50.0
@@ -48,7 +49,21 @@ def turn_of(points: Floats, kind: str) -> float:
     return turn if abs(turn) <= _FURTHEST_DEG else _PLAIN_TURN_DEG
 
 
-def fit(points: Floats, kind: str, size: tuple[int, int], *, turn_deg: float) -> Camera:
+def sun_of(turn_deg: float) -> tuple[float, float, float]:
+    """Return the direction of a light over the viewer's left shoulder; no time of day."""
+    high, way = np.radians(_SUN_HIGH_DEG), np.radians(turn_deg - _SUN_LEFT_DEG)
+    flat = float(np.cos(high))
+    return (flat * float(np.sin(way)), -flat * float(np.cos(way)), float(np.sin(high)))
+
+
+def fit(
+    points: Floats,
+    kind: str,
+    size: tuple[int, int],
+    *,
+    turn_deg: float,
+    clear_right: float = 0.0,
+) -> Camera:
     """Return the nearest camera of a direction that has all points in its picture.
 
     Parameters
@@ -56,25 +71,42 @@ def fit(points: Floats, kind: str, size: tuple[int, int], *, turn_deg: float) ->
     points
         (n, 3) scene metres.
     kind
-        ``oblique``, ``top`` or ``street``.
+        ``oblique`` (steeper for a long flat town, which would be a thin band),
+        ``top`` or ``street``.
     size
         (width, height) of the picture, pixels.
     turn_deg
         How far east of south it stands.
+    clear_right
+        Share of the picture's width left clear on the right, for a legend.
     """
-    tilt, turn = np.radians(_TILT_DEG[kind]), np.radians(turn_deg)
+    for tilt_deg in _TILTS_DEG[kind]:
+        camera, filled = _tight(points, size, turn_deg, tilt_deg, clear_right)
+        if filled:
+            break
+    return camera
+
+
+def _tight(
+    points: Floats, size: tuple[int, int], turn_deg: float, tilt_deg: float, clear_right: float
+) -> tuple[Camera, bool]:
+    """Return the camera of one tilt, and whether the height of the picture is what limits it."""
+    tilt, turn = np.radians(tilt_deg), np.radians(turn_deg)
     right = np.array([np.cos(turn), np.sin(turn), 0.0])
     ahead = np.array([-np.sin(turn) * np.cos(tilt), np.cos(turn) * np.cos(tilt), -np.sin(tilt)])
     up = np.cross(right, ahead)
-    if kind == "street":
-        points = points.mean(axis=0) + (points - points.mean(axis=0)) * 0.8
     r, u, f = points @ right, points @ up, points @ ahead
     half = float(np.tan(np.radians(VIEW_ANGLE_DEG) / 2))
-    wide, high = half * size[0] / size[1] * 0.95, half * 0.92
-    # a point is inside where |r - cr| <= wide * (f - cf): the tightest cr and cf in closed form
-    east, west = float((r - wide * f).max()), float((-r - wide * f).max())
+    left, high = half * size[0] / size[1] * 0.95, half * 0.90
+    wide = left * (1.0 - 2.0 * clear_right)
+    # a point is inside where -left * d <= r - cr <= wide * d with d = f - cf, its distance
+    # ahead: the tightest cr and cf in closed form, and the same upright
+    east, west = float((r - wide * f).max()), float((-r - left * f).max())
     over, under = float((u - high * f).max()), float((-u - high * f).max())
-    depth = min(-(east + west) / (2 * wide), -(over + under) / (2 * high))
-    position = (east - west) / 2 * right + (over - under) / 2 * up + depth * ahead
+    by_width, by_height = -(east + west) / (left + wide), -(over + under) / (2 * high)
+    depth = min(by_width, by_height)
+    across = (east + wide * depth - west - left * depth) / 2
+    position = across * right + (over - under) / 2 * up + depth * ahead
     distance = max(float(f.mean()) - depth, 1.0)
-    return Camera(position, position + distance * ahead, up, turn_deg)
+    camera = Camera(position, position + distance * ahead, up, turn_deg)
+    return camera, by_height <= by_width

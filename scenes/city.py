@@ -20,8 +20,8 @@ __all__ = ["bodies", "extent", "order", "paint", "paint_shadows"]
 Failed = Callable[[str, Exception], None]
 
 _GROUND: dict[str, tuple[int, int, int]] = {
-    "land_use": (222, 219, 206),
-    "parcel": (216, 213, 197),
+    "land_use": (222, 219, 207),
+    "parcel": (226, 223, 210),
     "green": (172, 196, 148),
     "water": (142, 184, 210),
 }
@@ -40,7 +40,12 @@ _SPOTS = {
     "pipe_node": ((70, 76, 84), 1.6),
 }
 _UNDERGROUND = ("pipe", "pipe_node")
-_PAVEMENT, _ASPHALT, _CLOSED = (208, 204, 196), (158, 160, 164), (190, 90, 80)
+_PAVEMENT, _KERB, _ASPHALT, _CLOSED = (
+    (206, 202, 194),
+    (232, 230, 224),
+    (152, 155, 160),
+    (190, 90, 80),
+)
 _ORDER = {"land_use": 0, "parcel": 1, "green": 2, "water": 3, "road": 4, "pipe": 5}
 _FAR_AREAS = ("admin_unit", "grid_unit", "catchment", "control_zone")
 
@@ -76,7 +81,7 @@ def paint(painter: Painter, table: FeatureTable, *, underground: bool, muted: bo
         return
     if kind in _GROUND:
         rgb = _tone(_GROUND[kind], muted)
-        edge = _tone((188, 182, 164), muted) if kind == "parcel" else None
+        edge = _tone((196, 190, 174), muted) if kind == "parcel" else None
         painter.polygons(table.geometry, rgb, edge=edge)
     elif kind == "road":
         _roads(painter, table, muted)
@@ -98,6 +103,7 @@ def _roads(painter: Painter, table: FeatureTable, muted: bool) -> None:
     painter.lines(table.geometry, _tone(_PAVEMENT, muted), between)
     closed = np.array([bool(v) for v in table.column("closed")], dtype=bool)
     street = _tone(_ASPHALT, muted)
+    painter.lines(table.geometry, _tone(_KERB, muted), carriageway + 0.7)
     painter.lines(table.geometry, np.where(closed[:, None], _CLOSED, street), carriageway)
 
 

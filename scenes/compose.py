@@ -20,12 +20,12 @@ from scenes.ground import Painter
 from scenes.scene import Scene
 from scenes.standing import Site
 
-__all__ = ["SUN", "Picture", "compose"]
+__all__ = ["Picture", "compose"]
 
-SUN = (-0.62, -0.50, 0.78)  # where the light of a picture comes from; no time of day
 _AROUND = {"top": 0.45, "oblique": 0.6, "street": 2.5}  # of the box, so that nothing ends in air
 _FINER = 3.2  # pixels of the painted ground for each of the picture
 _ON_GROUND = ("road", "pipe")
+_FOR_LEGEND = 0.15
 _MOST_POINTS = 100_000  # of a surface, to aim the camera by
 
 
@@ -107,7 +107,8 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
     drawing = None
     if result is not None:
         drawing = draw(result, name=scene.field, time_s=scene.time_s, lang=scene.lang)
-    light = SUN if drawing is None or drawing.light is None else drawing.light
+    turn = camera.turn_of(_middles(view, layers, box), scene.camera)
+    light = camera.sun_of(turn) if drawing is None or drawing.light is None else drawing.light
     failed: dict[str, str] = {}
     painter, sources = _painted(scene, view, layers, around, light, drawing, failed)
     if drawing is not None and result is not None:
@@ -122,14 +123,14 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
     )
     lying = ground.drape(painter, terrain, origin)
     points = _looked_at(made.surfaces, box, origin)
-    turn = camera.turn_of(points, scene.camera)
+    legend = 0.0 if drawing is None or len(drawing.legend.rgb) < 2 else _FOR_LEGEND
     return Picture(
         origin=origin,
         bounds=box,
         ground=lying,
         surfaces=[*made.surfaces, ground.apron(lying, painter.land)],
         edges=made.edges,
-        camera=camera.fit(points, scene.camera, scene.size, turn_deg=turn),
+        camera=camera.fit(points, scene.camera, scene.size, turn_deg=turn, clear_right=legend),
         light=light,
         drawing=drawing,
         sources=sources,
@@ -186,7 +187,7 @@ def _painted(
     pale = drawing is not None
     pixels = round(float(np.clip(_FINER * max(scene.size), *_PIXELS)))
     land = tuple(palette.muted(np.array(ground.LAND)).tolist()) if pale else ground.LAND
-    painter = Painter(around, pixels, land)
+    painter = Painter(around, pixels, land, pale)
     sources: dict[str, None] = {}
     shaded = drawing is None or drawing.cells is None
     for name in layers:
@@ -195,7 +196,7 @@ def _painted(
             city.paint(painter, table, underground=scene.underground, muted=pale)
             if shaded:
                 city.paint_shadows(painter, table, light)
-            sources.update(dict.fromkeys(t for t in table.texts("source") if t))
+            sources.update(dict.fromkeys(t.split(" · ")[0] for t in table.texts("source") if t))
         except Exception as error:  # one layer that cannot be painted must not take the others
             failed[name] = str(error)
     return painter, tuple(sources)
@@ -215,6 +216,18 @@ def _paint_result(painter: Painter, view: TwinView, drawing: Drawing, result: Re
 
 def _standing_only(drawing: Drawing) -> Mapping[str, palette.Colours]:
     return {k: v for k, v in drawing.objects.items() if split_layer(k)[0] not in _ON_GROUND}
+
+
+def _middles(view: TwinView, layers: list[str], box: Bounds) -> NDArray[np.float64]:
+    """Return the middles (n, 2) of the buildings in a box: how a town lies."""
+    import shapely
+
+    found = [np.empty((0, 2))]
+    for name in layers:
+        if split_layer(name)[0] == "building":
+            shapes = view.table(name, bounds=box).geometry
+            found.append(shapely.get_coordinates(shapely.centroid(shapes)))
+    return np.concatenate(found)
 
 
 def _looked_at(surfaces: list[Surface], box: Bounds, origin: Origin) -> NDArray[np.float64]:

@@ -35,7 +35,7 @@ class Surface:
     triangles
         (m, 3) int32, counter-clockwise from outside.
     rgb
-        (n, 3) uint8, or (n, 4) with opacity, a colour per vertex.
+        (n, 3) uint8, a colour per vertex.
     owner
         (m,) int32 into `ids`.
     ids

@@ -199,12 +199,15 @@ def _delaunay(flat: Rings, which: Ints, height_m: Floats) -> Body:
     import shapely
 
     which = which[np.diff(flat.polygon_start)[which] > 0]  # an empty polygon has no ring
-    shapes = np.empty(len(which), dtype=object)
-    for i, polygon in enumerate(which):
-        first, last = flat.polygon_start[polygon], flat.polygon_start[polygon + 1]
-        bounds = flat.ring_start[first : last + 1]
-        parts = [flat.xy[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
-        shapes[i] = shapely.Polygon(parts[0], parts[1:])
+    among = np.zeros(len(flat.polygon_start) - 1, dtype=bool)
+    among[which] = True
+    ring_here = np.repeat(among, np.diff(flat.polygon_start))
+    point_here = np.repeat(ring_here, np.diff(flat.ring_start))
+    ring = np.repeat(np.arange(ring_here.sum()), np.diff(flat.ring_start)[ring_here])
+    polygon = np.repeat(np.arange(len(which)), np.diff(flat.polygon_start)[which])
+    shapes = shapely.polygons(
+        shapely.linearrings(flat.xy[point_here], indices=ring), indices=polygon
+    )
     cut = shapely.constrained_delaunay_triangles(shapes)
     pieces, of = shapely.get_parts(cut, return_index=True)
     corners = shapely.get_coordinates(pieces).reshape(-1, 4, 2)[:, :3]

@@ -33,9 +33,11 @@ __all__ = [
 LEAST_PIXELS, MOST_PIXELS = 512, 4096
 _POINTS = 300
 MOST_CORNERS = 60_000  # more corners than this cast no shade: too small to see
-_SHADE = 0.40
-LAND = (226, 221, 207)
-_FADE = ((1.0, 255), (1.5, 255), (3.5, 120), (9.0, 0))  # how far out, and how opaque
+_SHADE, _PALE_SHADE = 0.40, 0.20  # how dark shade is, and how dark under a result
+LAND = (219, 215, 202)
+_FADE = ((0.98, 0.0), (1.4, 0.0), (3.0, 0.55), (9.0, 1.0))  # how far out, and how hazy
+_HAZE = (234, 235, 233)
+_LAP_M = 0.4  # how far the apron begins below the ground: no gap shows between them
 
 
 def terrain_of(view: TwinView, bounds: Bounds) -> Grid:
@@ -68,11 +70,14 @@ class Painter:
         Length of the longer side of the image.
     land
         Colour of bare ground.
+    pale
+        Whether shade is light, so that a result over it speaks.
     """
 
     bounds: Bounds
     pixels: int = MOST_PIXELS
     land: tuple[int, int, int] = LAND
+    pale: bool = False
     objects: int = 0
     pixel_m: float = field(init=False)
     _image: Any = field(init=False, repr=False)
@@ -101,27 +106,37 @@ class Painter:
         import shapely
 
         parts, owner = shapely.get_parts(shapes, return_index=True)
-        areas = shapely.get_type_id(parts) == 3
-        holed = shapely.get_num_interior_rings(parts) > 0
-        for part, who, hole in zip(parts[areas], owner[areas], holed[areas], strict=True):
-            colour = _colour(rgb, who)
-            ring = self._pixels(part.exterior)
-            if hole:
-                self._with_holes(part, ring, colour)
+        areas = (shapely.get_type_id(parts) == 3) & ~shapely.is_empty(parts)
+        rings, of = shapely.get_rings(parts[areas], return_index=True)
+        corners, ring_of = shapely.get_coordinates(rings, return_index=True)
+        places = self._places(corners)
+        starts = np.searchsorted(ring_of, np.arange(len(rings) + 1)).tolist()
+        first = np.searchsorted(of, np.arange(int(areas.sum()) + 1)).tolist()
+        line = max(1, round(0.35 / self.pixel_m))
+        for i, who in enumerate(owner[areas].tolist()):
+            outlines = [places[starts[r] : starts[r + 1]] for r in range(first[i], first[i + 1])]
+            if len(outlines) == 1:
+                self._pen.polygon(outlines[0], fill=_colour(rgb, who))
             else:
-                self._pen.polygon(ring, fill=colour)
+                self._with_holes(outlines, _colour(rgb, who))
             if edge is not None:
-                self._pen.line(ring, fill=edge, width=max(1, round(0.35 / self.pixel_m)))
+                self._pen.line(outlines[0], fill=edge, width=line)
 
-    def _with_holes(self, part: Any, ring: list[tuple[float, float]], colour: Any) -> None:
+    def _with_holes(self, outlines: list[list[tuple[float, float]]], colour: Any) -> None:
+        """Fill a polygon through a mask of its own box, holes left as they are."""
         from PIL import Image, ImageDraw
 
-        mask = Image.new("1", self._image.size, 0)
+        outer = np.array(outlines[0])
+        west, north = (max(0, int(v)) for v in np.floor(outer.min(axis=0)))
+        east = min(self._image.size[0], int(np.ceil(outer[:, 0].max())) + 1)
+        south = min(self._image.size[1], int(np.ceil(outer[:, 1].max())) + 1)
+        if east <= west or south <= north:
+            return
+        mask = Image.new("1", (east - west, south - north), 0)
         pen = ImageDraw.Draw(mask)
-        pen.polygon(ring, fill=1)
-        for hole in part.interiors:
-            pen.polygon(self._pixels(hole), fill=0)
-        self._image.paste(colour, (0, 0), mask)
+        for number, outline in enumerate(outlines):
+            pen.polygon([(x - west, y - north) for x, y in outline], fill=int(number == 0))
+        self._image.paste(colour, (west, north, east, south), mask)
 
     def lines(self, shapes: NDArray[Any], rgb: Any, width_m: Any) -> None:
         """Draw lines as bands `width_m` wide with round joints; one value or one per shape."""
@@ -218,7 +233,8 @@ class Painter:
         for ring in rings:
             pen.polygon(self._places(ring), fill=255)
         soft = mask.filter(ImageFilter.GaussianBlur(max(0.8, 0.5 / self.pixel_m)))
-        dark = [soft.point([255 - int(v * _SHADE * s) for v in range(256)]) for s in (1, 0.94, 0.8)]
+        deep = _PALE_SHADE if self.pale else _SHADE
+        dark = [soft.point([255 - int(v * deep * s) for v in range(256)]) for s in (1, 0.94, 0.8)]
         self._image = ImageChops.multiply(self._image, Image.merge("RGB", dark))
         self._pen = ImageDraw.Draw(self._image)
 
@@ -262,17 +278,17 @@ def drape(painter: Painter, terrain: Grid, origin: Origin) -> Ground:
 
 
 def apron(ground: Ground, land: tuple[int, int, int]) -> Surface:
-    """Return bare land around the ground that fades into the sky: the world has no edge."""
+    """Return bare land around the ground that fades into haze: the world has no edge."""
     p = ground.points.astype(np.float64)
     rim = np.concatenate([p[0, :-1], p[:-1, -1], p[-1, :0:-1], p[:0:-1, 0]])
     middle = rim.mean(axis=0)
     level = float(np.median(rim[:, 2]))
-    rings, rgba = [], []
-    for far, alpha in _FADE:
+    rings, rgb = [], []
+    for far, haze in _FADE:
         ring = middle + (rim - middle) * np.array([far, far, 1.0])
-        ring[:, 2] = level + (rim[:, 2] - level) / far**4
+        ring[:, 2] = level - _LAP_M + (rim[:, 2] - level) / far**4
         rings.append(ring)
-        rgba.append(np.tile((*land, alpha), (len(rim), 1)))
+        rgb.append(np.tile(np.array(land) * (1 - haze) + np.array(_HAZE) * haze, (len(rim), 1)))
     n = len(rim)
     i = np.arange(n)
     j = (i + 1) % n
@@ -284,7 +300,7 @@ def apron(ground: Ground, land: tuple[int, int, int]) -> Surface:
     return Surface(
         vertices=np.concatenate(rings).astype(np.float32),
         triangles=triangles,
-        rgb=np.concatenate(rgba).astype(np.uint8),
+        rgb=np.concatenate(rgb).round().astype(np.uint8),
         owner=np.zeros(len(triangles), dtype=np.int32),
         ids=np.empty(0, dtype=object),
     )

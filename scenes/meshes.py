@@ -71,15 +71,17 @@ def surface(
     for who, (building, numbers) in enumerate(shown.items()):
         for number in numbers:
             mesh = pool.meshes[pool.instances[number].mesh_id]
-            placed = pool.placed(pool.instances[number]) - shift
-            corners.append(placed[mesh.triangles].reshape(-1, 3))
-            rgb = palette.mesh(rgba, mesh.material)
+            with np.errstate(invalid="ignore", over="ignore"):
+                placed = (pool.placed(pool.instances[number]) - shift)[mesh.triangles]
+            sound = np.isfinite(placed).all(axis=(1, 2))  # one bad corner spoils its face alone
+            corners.append(placed[sound].reshape(-1, 3))
+            rgb = palette.mesh(rgba, mesh.material[sound])
             if recolour is not None:
                 rgb = np.full_like(rgb, recolour.get(building, palette.NO_VALUE))
             elif muted:
                 rgb = palette.muted(rgb).astype(np.float64)
             colours.append(np.repeat(rgb, 3, axis=0))
-            owner.append(np.full(len(mesh.triangles), who))
+            owner.append(np.full(int(sound.sum()), who))
     ids = np.empty(len(shown), dtype=object)
     ids[:] = list(shown)
     vertices = np.concatenate(corners).astype(np.float32)

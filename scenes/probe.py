@@ -38,8 +38,8 @@ def opengl() -> Probe:
     try:
         import importlib.util
 
-        if importlib.util.find_spec("pyvista") is None:
-            return Probe(False, "", "pyvista")
+        if importlib.util.find_spec("vtkmodules") is None:
+            return Probe(False, "", "vtk")
         done = subprocess.run(
             [sys.executable, "-c", _CHILD],
             capture_output=True,
@@ -74,6 +74,6 @@ def require_opengl() -> None:
     """
     found = opengl()
     if not found.ok:
-        key = "scenes.no_viewer" if found.reason == "pyvista" else "scenes.no_opengl"
+        key = "scenes.no_viewer" if found.reason == "vtk" else "scenes.no_opengl"
         raise MissingError(key, given=found.reason)
     os.environ.update(offscreen())

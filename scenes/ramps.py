@@ -48,5 +48,5 @@ def round_limits(
     step = float(next(f * power for f in (1.0, 2.0, 2.5, 5.0, 10.0) if f * power >= rough * 0.999))
     first = low if keep_low else float(np.floor(low / step + 1e-9) * step)
     last = high if keep_high else float(np.ceil(high / step - 1e-9) * step)
-    marks = np.arange(np.ceil(first / step - 1e-9), np.floor(last / step + 1e-9) + 1) * step
+    marks = np.arange(np.ceil(first / step - 1e-9), np.floor(last / step + 1e-9) + 1) * step + 0.0
     return first, last, marks

@@ -12,7 +12,7 @@ from cim.model.twin import TwinView
 from scenes import overlay
 from scenes.compose import compose
 from scenes.probe import require_opengl
-from scenes.scene import Scene
+from scenes.scene import SIZES, Scene
 
 __all__ = ["RenderReport", "render_scene", "sizes"]
 
@@ -105,7 +105,8 @@ def sizes(text: str) -> tuple[int, int]:
     RequestError
         Not two whole numbers between 64 and 8192.
     """
+    least, most = SIZES
     parts = text.lower().split("x")
-    if len(parts) == 2 and all(p.isdigit() and 64 <= int(p) <= 8192 for p in parts):
+    if len(parts) == 2 and all(p.isdecimal() and least <= int(p) <= most for p in parts):
         return int(parts[0]), int(parts[1])
     raise RequestError("scenes.size", given=text)

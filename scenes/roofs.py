@@ -52,9 +52,9 @@ def pitched(rings: list[Floats], kind: str, eave_m: float, rise_m: float) -> Roo
     half = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]) / 2.0
     steep = rise_m / float(half.max())
     faces: list[tuple[Floats, bool]] = []
-    for box in boxes:
+    for box, wing in zip(boxes, _met(boxes), strict=True):
         if kind == "gable":
-            faces += _gable(box, steep)
+            faces += _gable(wing, steep, long_x=bool(box[2] - box[0] >= box[3] - box[1]))
         elif kind == "mansard":
             faces += _mansard(box, float(half.max()), rise_m)
         else:
@@ -164,11 +164,35 @@ def _hip(box: Floats, z: float, steep: float) -> list[tuple[Floats, bool]]:
     return [(np.array(face), False) for face in faces]
 
 
-def _gable(box: Floats, steep: float) -> list[tuple[Floats, bool]]:
+def _met(boxes: Floats) -> Floats:
+    """Return gabled wings, each ending under the ridge of the broader wing it runs into.
+
+    Else its gable would stand out of the far slope of that one.
+    """
+    met = boxes.copy()
+    size = np.c_[boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]]
+    breadth = size.min(axis=1)
+    for i, box in enumerate(boxes):
+        along = int(size[i, 1] > size[i, 0])
+        aside = 1 - along
+        for j, other in enumerate(boxes):
+            crosses = size[j, aside] > size[j, along]
+            broader = (breadth[j], j) > (breadth[i], i)
+            spans = other[aside] <= box[aside] and other[aside + 2] >= box[aside + 2]
+            if not (crosses and broader and spans):
+                continue
+            ridge = (other[along] + other[along + 2]) / 2.0
+            if box[along] == other[along]:
+                met[i, along] = max(met[i, along], ridge)
+            if box[along + 2] == other[along + 2]:
+                met[i, along + 2] = min(met[i, along + 2], ridge)
+    return met
+
+
+def _gable(box: Floats, steep: float, *, long_x: bool) -> list[tuple[Floats, bool]]:
     """Return two slopes over the length and the upright triangles at both ends."""
     x0, y0, x1, y1 = box
     over, verge = _OVERHANG_M, 0.15
-    long_x = x1 - x0 >= y1 - y0
     if not long_x:  # draw it lying along x, then swap the axes
         x0, y0, x1, y1 = y0, x0, y1, x1
     half = (y1 - y0) / 2.0

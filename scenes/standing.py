@@ -28,6 +28,8 @@ _UNDER_M = 0.3  # how far walls reach below the lowest ground they stand on
 _BAY_M = 3.4
 _MOST_WALLS = 80_000  # more walls than this are drawn without windows and edges: too small to see
 _MOST_ROOFS = 20_000
+_MOST_CROWNS = 5_000  # more trees than this get simple crowns
+_EDGE, _PALE_EDGE = (112, 102, 92), (172, 166, 160)
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def prisms(made: Standing, table: FeatureTable, site: Site) -> None:
         made.surfaces.append(above)
     if len(ring.xy) <= _MOST_WALLS:
         pitch = np.isin(table.texts("roof_type"), roofs.PITCHED)[of][ring.polygon]
-        made.edges.append(_edges(ring, top, ~pitch))
+        made.edges.append(_edges(ring, top, ~pitch, _PALE_EDGE if site.muted else _EDGE))
     made.without_height += int(missing.sum())
 
 
@@ -222,12 +224,14 @@ def _roofs(
     )
 
 
-def _edges(ring: extrude.Loops, top: Floats, shown: NDArray[np.bool_]) -> Segments:
+def _edges(
+    ring: extrude.Loops, top: Floats, shown: NDArray[np.bool_], rgb: tuple[int, int, int]
+) -> Segments:
     """Return the outlines of roofs; without them neighbours of one colour run together."""
     a, b = ring.xy[shown], ring.xy[ring.following[shown]]
     z = top[ring.polygon[shown]]
     ends = np.stack([np.c_[a, z], np.c_[b, z]], axis=1)
-    return Segments(points=ends.astype(np.float32), rgb=(112, 102, 92))
+    return Segments(points=ends.astype(np.float32), rgb=rgb)
 
 
 def garden_walls(made: Standing, table: FeatureTable, site: Site) -> None:
@@ -261,7 +265,7 @@ def trees(made: Standing, table: FeatureTable, site: Site) -> None:
     crown = palette.known(table.numbers("crown_m"), 5.0)
     xy = shapely.get_coordinates(shapely.centroid(table.geometry))
     foot = np.c_[xy - (site.origin.x, site.origin.y), _levels(xy, site) - site.origin.z]
-    shape, faces, trunk = _tree()
+    shape, faces, trunk = _tree(simple=len(table) > _MOST_CROWNS)
     turn = np.array([zlib.crc32(str(i).encode()) for i in table.ids]) % 628 / 100.0
     x = shape[:, 0] * np.cos(turn)[:, None] - shape[:, 1] * np.sin(turn)[:, None]
     y = shape[:, 0] * np.sin(turn)[:, None] + shape[:, 1] * np.cos(turn)[:, None]
@@ -286,29 +290,38 @@ def trees(made: Standing, table: FeatureTable, site: Site) -> None:
 
 
 @cache
-def _tree() -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
+def _tree(*, simple: bool) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
     """Return a tree of unit crown radius and height: points, faces, which points are trunk."""
     rounds: Sequence[tuple[float, float]] = (
         (0.46, 0.30), (0.88, 0.42), (1.0, 0.60), (0.80, 0.80), (0.42, 0.94),
     )  # fmt: skip
     sides = 8
-    turn = np.arange(sides) * 2 * np.pi / sides
-    ring = np.c_[np.cos(turn), np.sin(turn)]
-    points = [np.c_[r * ring, np.full(sides, z)] for r, z in rounds]
+    if simple:  # ten triangles instead of ninety-six: two cones
+        rounds, sides = ((1.0, 0.55),), 5
+    points = [r * _turns(sides) + (0.0, 0.0, z) for r, z in rounds]
     points += [np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 0.27]])]
-    points += [np.c_[0.09 * ring[::2], np.full(4, z)] for z in (-0.03, 0.34)]
     i = np.arange(sides)
     j = (i + 1) % sides
     faces = []
     for level in range(len(rounds) - 1):
         low, high = level * sides, (level + 1) * sides
         faces += [np.c_[low + i, low + j, high + j], np.c_[low + i, high + j, high + i]]
-    last = (len(rounds) - 1) * sides
-    tip, bottom, trunk = len(rounds) * sides, len(rounds) * sides + 1, len(rounds) * sides + 2
+    last, tip = (len(rounds) - 1) * sides, len(rounds) * sides
     faces += [np.c_[last + i, last + j, np.full(sides, tip)]]
-    faces += [np.c_[j, i, np.full(sides, bottom)]]
-    k, m = np.arange(4), (np.arange(4) + 1) % 4
-    faces += [np.c_[trunk + k, trunk + m, trunk + 4 + m]]
-    faces += [np.c_[trunk + k, trunk + 4 + m, trunk + 4 + k]]
+    faces += [np.c_[j, i, np.full(sides, tip + 1)]]
+    trunk = tip + 2
+    if not simple:
+        points += [0.09 * _turns(4) + (0.0, 0.0, z) for z in (-0.03, 0.34)]
+        k, m = np.arange(4), (np.arange(4) + 1) % 4
+        faces += [np.c_[trunk + k, trunk + m, trunk + 4 + m]]
+        faces += [np.c_[trunk + k, trunk + 4 + m, trunk + 4 + k]]
+    else:
+        points[-1][1, 2] = -0.03  # the crown's lower tip stands on the ground instead
     all_points = np.concatenate(points)
     return all_points, np.concatenate(faces), np.arange(len(all_points)) >= trunk
+
+
+def _turns(sides: int) -> Floats:
+    """Return the corners of a regular polygon in the plane, (sides, 3)."""
+    turn = np.arange(sides) * 2 * np.pi / sides
+    return np.c_[np.cos(turn), np.sin(turn), np.zeros(sides)]

@@ -241,6 +241,8 @@ def _frames(
                 arrival_m=standard("flood.arrival_depth_m").number(),
                 watch_every=_WATCH_EVERY,
             )
+            if not taken:
+                raise SimulationError("flood.not_finite", given=f"{t_s:g}")
             took_s = time.perf_counter() - began_s
             steps = max(1, min(4 * steps, int(taken * _SLICE_S / max(took_s, 1e-6))))
             job.step(t_s, asked.duration_s, what="flood.running")

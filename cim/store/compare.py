@@ -181,7 +181,10 @@ class ValidAt:
 
     @staticmethod
     def _moment(text: str) -> datetime:
-        moment = datetime.fromisoformat(text)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise RequestError("store.naive_time", given=text) from error
         if moment.tzinfo is None:
             raise RequestError("store.naive_time", given=text)
         return moment

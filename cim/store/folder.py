@@ -69,9 +69,9 @@ def connect(database: Path, *, write: bool = False) -> sqlite3.Connection:
     Raises
     ------
     StoreError
-        It is damaged, or its last changes cannot be read where it lies.
+        It is damaged, the disk refuses, or its last changes cannot be read where it lies.
     """
-    with disk.reading(database):
+    with disk.guarded(database) if write else disk.reading(database):
         connection = _writer(database) if write else _reader(database)
         connection.isolation_level = None
     return connection

@@ -22,7 +22,17 @@ from numpy.typing import NDArray
 
 from kernels._jit import kernel, prange
 from kernels.flood import sweep as at
-from kernels.flood.water import GRAVITY, Floats, Ground, State, Sums, Water, new_ground, new_water
+from kernels.flood.water import (
+    GRAVITY,
+    WALL_M,
+    Floats,
+    Ground,
+    State,
+    Sums,
+    Water,
+    new_ground,
+    new_water,
+)
 
 __all__ = ["advance", "warm"]
 
@@ -97,7 +107,7 @@ def advance(
     Returns
     -------
     (float, int)
-        Time reached, s, and time steps taken.
+        Time reached, s, and time steps taken; none where the water has run away to infinity.
 
     References
     ----------
@@ -172,7 +182,12 @@ def _advance(ground: Ground, water: Water, work: _Work) -> int:
         sums[j, at.SUM_DEEPEST] = at.row_max(h[j])
     steps = 0
     while clock[_T] < clock[_END] and steps < clock[_MOST_STEPS]:
-        last = _set_step(clock, numbers, sums, ends, rates)
+        deepest = 0.0
+        for j in range(1, past):
+            deepest = max(deepest, sums[j, at.SUM_DEEPEST])
+        if not deepest < WALL_M / 2:
+            break
+        last = _set_step(clock, numbers, deepest, ends, rates)
         steps += 1
         watch = last or (water.steps[0] + steps) % clock[_EVERY] == 0
         for b in prange(buffers.shape[0]):
@@ -193,11 +208,10 @@ def _advance(ground: Ground, water: Water, work: _Work) -> int:
 
 
 @kernel
-def _set_step(clock: Sums, numbers: Floats, sums: Sums, rain_ends: Sums, rain_mps: Sums) -> bool:
+def _set_step(
+    clock: Sums, numbers: Floats, deepest: float, rain_ends: Sums, rain_mps: Sums
+) -> bool:
     """Choose the time step, move the clock on, tell whether the clock's end is reached."""
-    deepest = 0.0
-    for j in range(1, sums.shape[0] - 1):
-        deepest = max(deepest, sums[j, at.SUM_DEEPEST])
     t, end, cell = clock[_T], clock[_END], clock[_CELL]
     rate = 0.0
     stop = end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,20 @@ class Asked:
         chosen = self.field.values if self.step is None else self.field.at(self.step)
         values: NDArray[np.float64] = chosen.astype(np.float64)
         return values
+
+    @cached_property
+    def span(self) -> tuple[float, float]:
+        """Return the least and largest value of all times: one colour means one value in a run.
+
+        0 and 1 where there is no value at all.
+        """
+        steps = self.field.values if self.field.over_time else self.field.values[None]
+        least, most = np.inf, -np.inf
+        for step in steps:  # one at a time: a long run is larger than its copies may be
+            known = step[np.isfinite(step)]
+            if known.size:
+                least, most = min(least, float(known.min())), max(most, float(known.max()))
+        return (least, most) if least <= most else (0.0, 1.0)
 
 
 @dataclass(frozen=True)

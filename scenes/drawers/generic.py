@@ -43,21 +43,22 @@ def ramped(
         Cells at or below it are left clear.
     """
     values = asked.values
-    finite = values[np.isfinite(values)]
-    least = low if low is not None else (float(finite.min()) if finite.size else 0.0)
-    most = high if high is not None else (float(finite.max()) if finite.size else 1.0)
+    span = asked.span
     least, most, ticks = round_limits(
-        least, most, keep_low=low is not None, keep_high=high is not None
+        span[0] if low is None else low,
+        span[1] if high is None else high,
+        keep_low=low is not None,
+        keep_high=high is not None,
     )
     rgb = colours(values, ramp, least, most)
     if asked.field.carrier == "grid":
         shown = np.isfinite(values) & (values > above if above is not None else True)
-        legend = _legend(asked, ramp, (least, most), ticks, finite, missing=False)
+        legend = _legend(asked, ramp, (least, most), ticks, missing=False)
         alpha = np.where(shown, _OPAQUE, 0).astype(np.uint8)
         return Drawing(legend=legend, cells=np.dstack([rgb, alpha]))
     missing = ~np.isfinite(values)
     rgb[missing] = palette.NO_VALUE
-    legend = _legend(asked, ramp, (least, most), ticks, finite, missing=bool(missing.any()))
+    legend = _legend(asked, ramp, (least, most), ticks, missing=bool(missing.any()))
     assert asked.field.ids is not None  # Result checked it
     ids = [str(i) for i in asked.field.ids]
     by_id = dict(zip(ids, map(_triple, rgb.tolist()), strict=True))
@@ -73,15 +74,16 @@ def _legend(
     ramp: Ramp,
     limits: tuple[float, float],
     ticks: NDArray[np.float64],
-    finite: NDArray[np.float64],
     *,
     missing: bool,
 ) -> Legend:
     low, high = limits
     texts = [f"{tick:.6g}" for tick in ticks]
-    if finite.size and finite.max() > high * (1 + 1e-9):
+    least, most = asked.span
+    hair = 1e-6 * (high - low)
+    if most > high + hair:
         texts[-1] = f"≥ {texts[-1]}"
-    if finite.size and finite.min() < low:
+    if least < low - hair:
         texts[0] = f"≤ {texts[0]}"
     marks = [(float((t - low) / (high - low)), text) for t, text in zip(ticks, texts, strict=True)]
     none = messages.text("scenes.no_value", lang=asked.lang)

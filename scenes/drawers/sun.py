@@ -12,7 +12,7 @@ from scenes.ramps import SHADE, VIRIDIS
 
 __all__ = ["draw"]
 
-_LOWEST_LIGHT_DEG = 20.0  # walls under a lower sun would go white, the rest black
+_LOWEST_LIGHT_DEG = 32.0  # walls under a lower sun would go white, the rest black
 
 
 def draw(asked: Asked) -> Drawing:

@@ -25,9 +25,7 @@ def bench() -> list[Row]:
         raise SystemExit("pyvista is not installed: nothing to draw with")
     # each way in turn, three times: what VTK sets up once falls to the very first of all
     _merged()
-    ours, merged, actors = (
-        [shoot() for _ in range(REPEATS)] for shoot in (_ours, _merged, _naive)
-    )
+    ours, merged, actors = ([shoot() for _ in range(REPEATS)] for shoot in (_ours, _merged, _naive))
     first, second = np.median(ours, axis=0)
     merged_first, merged_second = np.median(merged, axis=0)
     naive_first, naive_second = np.median(actors, axis=0) * BUILDINGS / _ACTORS

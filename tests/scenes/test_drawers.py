@@ -142,7 +142,7 @@ def test_the_marks_of_a_legend_are_round_and_span_the_values(low: float, high: f
     np.testing.assert_allclose(steps, steps[0], rtol=1e-3)
     assert numbers[0] <= np.float32(low) * (1 + 1e-6 * np.sign(low)) + 1e-9
     assert numbers[-1] >= np.float32(high) - 1e-6 * abs(high)
-    assert all("-0" != text for _, text in legend.marks)
+    assert all(text != "-0" for _, text in legend.marks)
     assert max(len(f"{n:.6g}") for n in numbers) <= 7
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -67,9 +68,7 @@ def target(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_wheel_holds_every_source_and_every_data_file(
-    wheel: Path, sources: Path
-) -> None:
+def test_the_wheel_holds_every_source_and_every_data_file(wheel: Path, sources: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         inside = set(archive.namelist())
     assert set(NEEDED) <= inside, set(NEEDED) - inside
@@ -120,8 +119,8 @@ def test_the_installed_program_builds_a_file_and_answers(target: Path, tmp_path:
     code = "from cim.cli import _entry; _entry()"
     run(target, tmp_path, code, "build", "buildings.geojson", "-o", "a.cim")
     answer = run(target, tmp_path, code, "query", "a.cim", "near",
-                 "--lonlat", "117.2", "39.11", "--radius-m", "1")  # fmt: skip
-    assert '"count": 1' in answer, answer
+                 "--lonlat", "117.2", "39.11", "--radius-m", "1", "--json")  # fmt: skip
+    assert json.loads(answer)["count"] == 1, answer
     standards = "import cim.registry as r; print(r.__file__)"
     assert str(target) in run(target, tmp_path, standards)
     entry = "from importlib.metadata import entry_points as e; print(*e(group='cim.readers'))"

@@ -52,7 +52,9 @@ def replace_it(path: Path) -> None:
 
 
 def edit_it(path: Path) -> None:
-    many = [Edit("add", "tree", f"tre-{i}", {"name": "x" * 999}, box(1, 1, 3, 3)) for i in range(60)]
+    many = [
+        Edit("add", "tree", f"tre-{i}", {"name": "x" * 999}, box(1, 1, 3, 3)) for i in range(60)
+    ]
     commit(path, many, why="many")
 
 
@@ -88,9 +90,7 @@ def test_a_write_that_finds_no_room_changes_nothing(
             done(path, work)
         else:
             assert (now.version, now.layers(), now.runs()) == (1, OLD.layers(), [])
-            np.testing.assert_array_equal(
-                now.grid("terrain").values, OLD.grid("terrain").values
-            )
+            np.testing.assert_array_equal(now.grid("terrain").values, OLD.grid("terrain").values)
             assert not list(path.rglob("*.tmp"))
             work(path)  # and with room again it goes through
             done(path, work)

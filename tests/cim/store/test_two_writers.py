@@ -42,7 +42,7 @@ def twin(tmp_path: Path) -> Path:
 def replaced_before_the_lock(
     twin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], list[int]]:
-    """Let another writer replace the twin after a writer looked at it and before it has the lock."""
+    """Let another writer replace the twin after a writer looked and before it has the lock."""
 
     def arrange(module: str) -> list[int]:
         times: list[int] = []

@@ -307,6 +307,13 @@ def test_peaks_and_arrivals_remember_a_passing_wave() -> None:
     assert water.peak_s[1, 0] == 0.0
 
 
+def test_water_that_ran_away_stops_the_clock_instead_of_the_machine() -> None:
+    ground = new_ground(np.zeros((3, 3)), cell_m=2.0, manning=0.03)
+    water = new_water(ground, depth_m=1.0)
+    water.now.depth[2, 2] = np.inf
+    assert rained(ground, water, 60.0) == (0.0, 0)
+
+
 def test_closed_cells_let_nothing_through() -> None:
     bed = np.zeros((4, 9))
     bed[:, 4] = np.nan
