@@ -17,7 +17,7 @@ from cim.errors import FrameError, RequestError
 from cim.model.grid import Grid, GridFrame
 from cim.model.kinds import split_layer
 from cim.model.table import FeatureTable
-from cim.model.twin import Bounds, TwinView, layer_names
+from cim.model.twin import TwinView, layer_names
 from cim.registry import standard
 
 __all__ = ["Site", "lay_out", "site_frame"]
@@ -75,7 +75,6 @@ def lay_out(
     view: TwinView,
     *,
     cell_m: float,
-    bounds: Bounds | None = None,
     manning: float | None = None,
     drain_mm_h: float | None = None,
 ) -> Site:
@@ -87,8 +86,6 @@ def lay_out(
         The twin; its terrain decides where the cells lie.
     cell_m
         A whole multiple of the terrain's own cells; heights are means of the known ones.
-    bounds
-        The part of the terrain that counts; None all of it.
     manning
         Manning's n everywhere; None takes the registry's by surface.
     drain_mm_h
@@ -102,7 +99,7 @@ def lay_out(
     FrameError
         The heights have no datum.
     """
-    terrain = _terrain(view, cell_m, bounds)
+    terrain = _terrain(view, cell_m)
     frame = terrain.frame
     known = np.isfinite(terrain.values)
     buildings = _tables(view, "building", frame)
@@ -137,18 +134,18 @@ def lay_out(
     )
 
 
-def site_frame(view: TwinView, *, cell_m: float, bounds: Bounds | None = None) -> GridFrame:
+def site_frame(view: TwinView, *, cell_m: float) -> GridFrame:
     """Where the cells of a flood would lie; raises as `lay_out` does."""
-    return _terrain(view, cell_m, bounds).frame
+    return _terrain(view, cell_m).frame
 
 
-def _terrain(view: TwinView, cell_m: float, bounds: Bounds | None) -> Grid:
+def _terrain(view: TwinView, cell_m: float) -> Grid:
     names = [name for name in view.grids() if split_layer(name)[0] == "terrain"]
     if not names:
         raise RequestError("flood.no_terrain", given=layer_names(view))
     if view.frame.height_datum in _NO_LEVEL:
         raise FrameError("flood.height_datum", given=view.frame.height_datum)
-    terrain = view.grid(names[0], bounds=bounds)
+    terrain = view.grid(names[0])
     factor = cell_m / terrain.frame.cell_m
     if not (np.isfinite(factor) and factor >= 0.5 and abs(factor - round(factor)) < 1e-6):
         values = {"terrain": f"{terrain.frame.cell_m:g}"}

@@ -22,7 +22,7 @@ from cim.flood.ground import Site, lay_out, site_frame
 from cim.flood.rain import Storm
 from cim.jobs import QUIET, Cost, Job
 from cim.model.result import Result, ResultField
-from cim.model.twin import Bounds, TwinView
+from cim.model.twin import TwinView
 from cim.registry import cite, standard
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ def flood(
     storm: Storm,
     cell_m: float = 2.0,
     duration_s: float | None = None,
-    bounds: Bounds | None = None,
     precision: Precision = "f32",
     drain_mm_h: float | None = None,
     manning: float | None = None,
@@ -68,8 +67,6 @@ def flood(
     duration_s
         How long to follow the water; None until the registry's ``flood.drain_time_h`` after the
         rain.
-    bounds
-        Part of the terrain to rain on, (xmin, ymin, xmax, ymax) in projected metres; None all.
     precision
         ``"f32"``, or ``"f64"`` at half the speed.
     drain_mm_h
@@ -97,9 +94,9 @@ def flood(
     CancelledError
         The job was cancelled.
     """
-    asked = _Asked.checked(storm, cell_m, duration_s, bounds, precision, drain_mm_h, manning)
+    asked = _Asked.checked(storm, cell_m, duration_s, precision, drain_mm_h, manning)
     job.step(0.0, asked.duration_s, what="flood.preparing")
-    site = lay_out(view, cell_m=cell_m, bounds=bounds, manning=manning, drain_mm_h=drain_mm_h)
+    site = lay_out(view, cell_m=cell_m, manning=manning, drain_mm_h=drain_mm_h)
     ground, water = _solver_arrays(site, precision)
     times_s = np.linspace(0.0, asked.duration_s, _FRAMES)
     depth = np.zeros((_FRAMES, *site.frame.shape), np.float32)
@@ -117,14 +114,13 @@ def flood_cost(
     storm: Storm,
     cell_m: float = 2.0,
     duration_s: float | None = None,
-    bounds: Bounds | None = None,
 ) -> Cost:
     """Tell what `flood` in f32 would take, from the size of the terrain alone.
 
     The CPU time is a guess for water 1 m deep at its deepest place, kernels compiled.
     """
-    asked = _Asked.checked(storm, cell_m, duration_s, bounds, "f32", None, None)
-    frame = site_frame(view, cell_m=cell_m, bounds=bounds)
+    asked = _Asked.checked(storm, cell_m, duration_s, "f32", None, None)
+    frame = site_frame(view, cell_m=cell_m)
     cells = frame.rows * frame.cols
     steps = asked.duration_s * np.sqrt(9.81 * _TYPICAL_DEEPEST_M) / (_COURANT * cell_m)
     return Cost(
@@ -141,7 +137,6 @@ class _Asked:
     storm: Storm
     cell_m: float
     duration_s: float
-    bounds: Bounds | None
     precision: Precision
     drain_mm_h: float | None
     manning: float | None
@@ -152,7 +147,6 @@ class _Asked:
         storm: Storm,
         cell_m: float,
         duration_s: float | None,
-        bounds: Bounds | None,
         precision: Precision,
         drain_mm_h: float | None,
         manning: float | None,
@@ -168,7 +162,7 @@ class _Asked:
             duration_s = storm.duration_s + standard("flood.drain_time_h").number() * 3600.0
         if not 0.0 < duration_s < np.inf:
             raise RequestError("flood.duration", given=duration_s)
-        return cls(storm, cell_m, float(duration_s), bounds, precision, drain_mm_h, manning)
+        return cls(storm, cell_m, float(duration_s), precision, drain_mm_h, manning)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -177,7 +171,6 @@ class _Asked:
             "storm": {**self.storm.parameters, "depth_mm": self.storm.depth_mm},
             "cell_m": self.cell_m,
             "duration_s": self.duration_s,
-            "bounds": self.bounds,
             "precision": self.precision,
             "drain_mm_h": self.drain_mm_h,
             "manning": self.manning,

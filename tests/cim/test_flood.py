@@ -18,7 +18,7 @@ from cim.errors import CancelledError, CimError, FrameError, RequestError
 from cim.flood import design_storm, even_storm, flood, flood_cost
 from cim.flood.ground import lay_out
 from cim.jobs import Job, Progress
-from cim.model import Edit, Grid, GridFrame, Scheme, SchemedView, Twin
+from cim.model import Edit, Grid, GridFrame, Scheme, SchemedView, Twin, WindowView
 from cim.model.result import Result
 from cim.registry import standard
 from tests.towns import EAST, FRAME, NORTH, box, layer, town
@@ -186,7 +186,7 @@ def test_a_house_in_a_hollow_is_entered_and_one_on_a_mound_is_not() -> None:
 def test_part_of_the_terrain_can_be_asked_for() -> None:
     view = town(size_m=100, houses=4)
     part = (EAST + 10, NORTH + 10, EAST + 50, NORTH + 70)
-    result = asked(view, bounds=part, duration_s=60.0)
+    result = asked(WindowView(view, part), duration_s=60.0)
     assert result.grid is not None
     assert result.grid.bounds == part
 
