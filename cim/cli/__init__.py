@@ -30,6 +30,7 @@ VERBS = {
     "export": "export",
     "demo": "demo",
     "schema": "schema",
+    "reindex": "reindex",
     "upgrade": "upgrade",
     "warm": "warm",
 }

@@ -125,6 +125,14 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "cpu_s": _CPU,
         }
     ),
+    "reindex": _answer(
+        {
+            "changeset": {"type": ["integer", "null"]},
+            "added": _COUNT,
+            "changed": _COUNT,
+            "removed": _COUNT,
+        }
+    ),
     "upgrade": _answer({"twin": _TEXT, "layers": _COUNTS}),
     "warm": _answer({"kernels": {"type": "object"}, "cpu_s": _CPU}),
     "schema": _answer({"answers": {"type": "object"}}),
