@@ -171,7 +171,7 @@ def _codec(name: str, path: Path) -> str:
     text = text.lower().replace("ansi ", "cp").removeprefix("oem ")
     try:
         found = codecs.lookup(text).name
-    except LookupError as error:
+    except (LookupError, ValueError) as error:
         raise SourceError(
             "source.encoding_unknown", given=name, values={"file": path.name}
         ) from error

@@ -80,7 +80,7 @@ def _opened(path: Path, driver: str) -> Iterator[Any]:
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(path.absolute(), driver=driver) as data:
                 yield data
-    except RasterioError as error:
+    except (RasterioError, UnicodeDecodeError) as error:  # the second: a .prj that is not text
         values = {"why": gdal_reason(error.__cause__ or error)}
         raise SourceError("source.unreadable", given=path.name, values=values) from error
 

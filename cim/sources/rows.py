@@ -6,6 +6,7 @@ Nothing is judged here but whether the file can be read at all.
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,7 @@ def read_rows(spec: LayerSpec, found: Format, report: Report, layer: str) -> Row
     SourceError
         Unreadable, truncated, wrongly encoded, or without the part asked for.
     """
+    import pyarrow
     import pyogrio
 
     path, encoding = spec.file, None
@@ -108,15 +110,25 @@ def read_rows(spec: LayerSpec, found: Format, report: Report, layer: str) -> Row
         raise SourceError(
             "source.no_part", given=spec.part, values={"file": path.name, "known": known}
         )
+    refusals = (
+        pyogrio.errors.DataSourceError,
+        pyogrio.errors.DataLayerError,
+        RuntimeError,
+        ValueError,
+        pyarrow.ArrowException,  # text that is not in the encoding it claims
+        UnboundLocalError,  # pyogrio's own, where a .prj is not text
+    )
     try:
-        meta, table = pyogrio.raw.read_arrow(
-            source, layer=spec.part or None, encoding=encoding, datetime_as_string=True
-        )
-        rows = _split(meta, table)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, RuntimeError) as error:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            meta, table = pyogrio.raw.read_arrow(
+                source, layer=spec.part or None, encoding=encoding, datetime_as_string=True
+            )
+            rows = _split(meta, table)
+    except refusals as error:
         raise _unreadable(path, error) from error
-    except (UnicodeDecodeError, ValueError) as error:
-        raise _unreadable(path, error) from error
+    for why in list(dict.fromkeys(str(one.message) for one in told))[:5]:
+        report.note("source.gdal_warned", file=path.name, layer=layer, values={"why": why})
     rows.crs, rows.stated = meta["crs"], stated and meta["crs"] is not None
     if found.driver == "GeoJSON" and _crs_is_null(source):
         rows.crs, rows.stated = None, False
