@@ -23,7 +23,7 @@ _SUN_LIGHT, _SKY_LIGHT = (1.0, 0.96, 0.88), (0.82, 0.89, 1.0)
 _AMBIENT, _DIFFUSE = 0.46, 0.80
 _SAMPLES = 4
 _NEAREST = 0.0005  # of the furthest thing: else the apron far away cuts what stands close
-_ANISOTROPY = 8.0
+_ANISOTROPY = 4.0
 _FINE_TRIANGLES = 500_000  # more than this: one sample a pixel, edges smoothed afterwards instead
 
 
@@ -115,17 +115,24 @@ def _aim(renderer: Any, camera: Camera) -> None:
     renderer.ResetCameraClippingRange()
 
 
+def _array(values: NDArray[Any]) -> Any:
+    """Return an array of VTK's with its own copy of the values."""
+    from vtkmodules.util import numpy_support
+
+    convert: Any = numpy_support.numpy_to_vtk
+    return convert(np.ascontiguousarray(values), deep=True)
+
+
 def _mesh(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> Any:
-    from vtkmodules.util.numpy_support import numpy_to_vtk
     from vtkmodules.vtkCommonCore import vtkPoints
     from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
 
     points = vtkPoints()
-    points.SetData(numpy_to_vtk(np.ascontiguousarray(vertices), deep=True))
+    points.SetData(_array(vertices))
     cells = vtkCellArray()
     offsets = np.arange(0, triangles.size + 1, triangles.shape[1], dtype=np.int32)
     flat = np.ascontiguousarray(triangles, dtype=np.int32).ravel()
-    cells.SetData(numpy_to_vtk(offsets, deep=True), numpy_to_vtk(flat, deep=True))
+    cells.SetData(_array(offsets), _array(flat))
     mesh = vtkPolyData()
     mesh.SetPoints(points)
     if triangles.shape[1] == 2:
@@ -160,12 +167,11 @@ def _behind(actor: Any) -> None:
 
 
 def _surface(surface: Surface) -> Any:
-    from vtkmodules.util.numpy_support import numpy_to_vtk
 
     mesh = _mesh(surface.vertices, surface.triangles)
-    mesh.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(surface.rgb), deep=True))
+    mesh.GetPointData().SetScalars(_array(surface.rgb))
     if surface.uv is not None:
-        mesh.GetPointData().SetTCoords(numpy_to_vtk(np.ascontiguousarray(surface.uv), deep=True))
+        mesh.GetPointData().SetTCoords(_array(surface.uv))
     actor = _actor(mesh)
     if surface.pattern is not None:
         actor.SetTexture(_texture(surface.pattern, repeat=True))
@@ -176,7 +182,6 @@ def _surface(surface: Surface) -> Any:
 
 
 def _ground(ground: Ground, fine: bool) -> Any:
-    from vtkmodules.util.numpy_support import numpy_to_vtk
 
     rows, cols, _ = ground.points.shape
     corner = (np.arange(rows - 1)[:, None] * cols + np.arange(cols - 1)).ravel()
@@ -185,7 +190,7 @@ def _ground(ground: Ground, fine: bool) -> Any:
     mesh = _mesh(ground.points.reshape(-1, 3), triangles)
     u, v = np.meshgrid(np.linspace(0, 1, cols), np.linspace(1, 0, rows))
     uv = np.c_[u.ravel(), v.ravel()].astype(np.float32)
-    mesh.GetPointData().SetTCoords(numpy_to_vtk(uv, deep=True))
+    mesh.GetPointData().SetTCoords(_array(uv))
     actor = _actor(mesh)
     actor.SetTexture(_texture(ground.image, repeat=False, fine=fine))
     _behind(actor)
@@ -193,7 +198,6 @@ def _ground(ground: Ground, fine: bool) -> Any:
 
 
 def _texture(image: NDArray[np.uint8], *, repeat: bool, fine: bool = True) -> Any:
-    from vtkmodules.util.numpy_support import numpy_to_vtk
     from vtkmodules.vtkCommonDataModel import vtkImageData
     from vtkmodules.vtkRenderingCore import vtkTexture
 
@@ -201,7 +205,7 @@ def _texture(image: NDArray[np.uint8], *, repeat: bool, fine: bool = True) -> An
     data = vtkImageData()
     data.SetDimensions(wide, high, 1)
     upright = np.ascontiguousarray(image[::-1]).reshape(-1, parts)
-    data.GetPointData().SetScalars(numpy_to_vtk(upright, deep=True))
+    data.GetPointData().SetScalars(_array(upright))
     texture = vtkTexture()
     texture.SetInputData(data)
     texture.InterpolateOn()
@@ -226,10 +230,11 @@ def _edges(lines: Segments) -> Any:
 
 
 def _pixels(window: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
-    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.util import numpy_support
     from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
 
     data = vtkUnsignedCharArray()
     window.GetPixelData(0, 0, size[0] - 1, size[1] - 1, 1, data, 0)
-    image: NDArray[np.uint8] = vtk_to_numpy(data).reshape(size[1], size[0], -1)[::-1, :, :3].copy()
+    convert: Any = numpy_support.vtk_to_numpy
+    image: NDArray[np.uint8] = convert(data).reshape(size[1], size[0], -1)[::-1, :, :3].copy()
     return image

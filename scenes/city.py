@@ -115,7 +115,7 @@ def _tone(rgb: tuple[int, int, int], muted: bool) -> tuple[int, int, int]:
 
 
 def paint_shadows(painter: Painter, table: FeatureTable, light: tuple[float, float, float]) -> None:
-    """Paint the shade of buildings or trees under the light of the picture."""
+    """Note the shade of buildings or trees under the light of the picture."""
     away = np.array([-light[0], -light[1]]) / max(light[2], 0.1)
     if table.kind in ("building", "building_part", "wall"):
         import shapely
@@ -161,14 +161,8 @@ def bodies(
         Told of a layer that cannot be drawn; the others are drawn all the same.
     """
     made = Standing()
-    draw = {
-        "building": _buildings,
-        "building_part": _buildings,
-        "tree": lambda m, _, table, at: standing.trees(m, table, at),
-        "wall": lambda m, _, table, at: standing.garden_walls(m, table, at),
-    }
     for name in layers:
-        one = draw.get(split_layer(name)[0])
+        one = _STANDING.get(split_layer(name)[0])
         if one is None:
             continue
         try:
@@ -196,3 +190,19 @@ def _buildings(made: Standing, view: TwinView, table: FeatureTable, site: Site) 
         made.surfaces.append(
             meshes.surface(pool, shown, site.origin, muted=site.muted, recolour=site.recolour)
         )
+
+
+def _trees(made: Standing, view: TwinView, table: FeatureTable, site: Site) -> None:
+    standing.trees(made, table, site)
+
+
+def _walls(made: Standing, view: TwinView, table: FeatureTable, site: Site) -> None:
+    standing.garden_walls(made, table, site)
+
+
+_STANDING: dict[str, Callable[[Standing, TwinView, FeatureTable, Site], None]] = {
+    "building": _buildings,
+    "building_part": _buildings,
+    "tree": _trees,
+    "wall": _walls,
+}

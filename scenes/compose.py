@@ -23,7 +23,7 @@ from scenes.standing import Site
 __all__ = ["Picture", "compose"]
 
 _AROUND = {"top": 0.45, "oblique": 0.6, "street": 2.5}  # of the box, so that nothing ends in air
-_FINER = 3.2  # pixels of the painted ground for each of the picture
+_FINER = 2.4  # pixels of the painted ground for each of the picture
 _ON_GROUND = ("road", "pipe")
 _FOR_LEGEND = 0.15
 _MOST_POINTS = 100_000  # of a surface, to aim the camera by
@@ -199,6 +199,7 @@ def _painted(
             sources.update(dict.fromkeys(t.split(" · ")[0] for t in table.texts("source") if t))
         except Exception as error:  # one layer that cannot be painted must not take the others
             failed[name] = str(error)
+    painter.cast()
     return painter, tuple(sources)
 
 

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 LEAST_PIXELS, MOST_PIXELS = 512, 4096
-_POINTS = 300
+_POINTS = 220
 MOST_CORNERS = 60_000  # more corners than this cast no shade: too small to see
 _SHADE, _PALE_SHADE = 0.40, 0.20  # how dark shade is, and how dark under a result
 LAND = (219, 215, 202)
@@ -80,6 +80,7 @@ class Painter:
     pale: bool = False
     objects: int = 0
     pixel_m: float = field(init=False)
+    _shaded: list[NDArray[np.float64]] = field(default_factory=list, repr=False)
     _image: Any = field(init=False, repr=False)
     _pen: Any = field(init=False, repr=False)
 
@@ -184,7 +185,7 @@ class Painter:
         self._image.paste(moved.convert("RGB"), (0, 0), moved.getchannel("A"))
 
     def shadows(self, flat: Rings, height_m: NDArray[np.float64], away: NDArray[Any]) -> None:
-        """Darken what lies in the shade of upright bodies on level ground: light for the eye.
+        """Note the shade of upright bodies on level ground, for `cast`: light for the eye.
 
         Parameters
         ----------
@@ -204,7 +205,7 @@ class Painter:
         tip = foot + away * height_m[polygon[ring]][:, None]
         start = np.flatnonzero(ring[1:] == ring[:-1])
         quads = np.stack([foot[start], foot[start + 1], tip[start + 1], tip[start]], axis=1)
-        self._darken([*quads, *(tip[a:b] for a, b in _pairs(flat.ring_start))])
+        self._shaded += [*quads, *(tip[a:b] for a, b in _pairs(flat.ring_start))]
 
     def crown_shadows(
         self,
@@ -213,7 +214,7 @@ class Painter:
         middle_m: NDArray[np.float64],
         away: NDArray[Any],
     ) -> None:
-        """Darken the shade of crowns `crown_m` wide whose middles are `middle_m` above ground."""
+        """Note the shade of crowns `crown_m` wide, their middles `middle_m` above ground."""
         import shapely
 
         placed = ~shapely.is_missing(shapes) & ~shapely.is_empty(shapes)
@@ -223,19 +224,23 @@ class Painter:
         turn = np.arange(12) * np.pi / 6
         ring = np.c_[np.cos(turn), np.sin(turn)]
         middles = xy + away * middle_m[placed][:, None]
-        self._darken(list(middles[:, None, :] + ring * crown_m[placed][:, None, None] * 0.5))
+        self._shaded += list(middles[:, None, :] + ring * crown_m[placed][:, None, None] * 0.5)
 
-    def _darken(self, rings: list[NDArray[np.float64]]) -> None:
+    def cast(self) -> None:
+        """Darken all shade noted so far, once: shade on shade is no darker."""
         from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+        if not self._shaded:
+            return
         mask = Image.new("L", self._image.size, 0)
         pen = ImageDraw.Draw(mask)
-        for ring in rings:
+        for ring in self._shaded:
             pen.polygon(self._places(ring), fill=255)
         soft = mask.filter(ImageFilter.GaussianBlur(max(0.8, 0.5 / self.pixel_m)))
         deep = _PALE_SHADE if self.pale else _SHADE
         dark = [soft.point([255 - int(v * deep * s) for v in range(256)]) for s in (1, 0.94, 0.8)]
         self._image = ImageChops.multiply(self._image, Image.merge("RGB", dark))
+        self._shaded.clear()
         self._pen = ImageDraw.Draw(self._image)
 
     def image(self) -> NDArray[np.uint8]:

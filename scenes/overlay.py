@@ -173,7 +173,7 @@ def _mark(pen: Any, text: str, size: tuple[int, int], unit: int) -> float:
     box = (unit, top, unit * 2.2 + wide, size[1] - unit)
     pen.rounded_rectangle(box, unit * 0.3, fill=(140, 40, 36, 216))
     pen.text((unit * 1.6, top + unit * 0.1), text, font=small, fill=(255, 255, 255))
-    return box[2] + unit * 0.5
+    return float(box[2] + unit * 0.5)
 
 
 def _source(

@@ -137,7 +137,8 @@ def _largest(filled: NDArray[np.bool_]) -> NDArray[np.int64]:
         & (b1[None] >= b1[:, None])
     )
     kept = holds.sum(axis=1) == 1
-    return np.stack([a0, b0, a1, b1], axis=1)[kept]
+    boxes: NDArray[np.int64] = np.stack([a0, b0, a1, b1], axis=1)[kept]
+    return boxes
 
 
 def _grown(box: Floats, by_m: float) -> Floats:

@@ -324,4 +324,5 @@ def _tree(*, simple: bool) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]
 def _turns(sides: int) -> Floats:
     """Return the corners of a regular polygon in the plane, (sides, 3)."""
     turn = np.arange(sides) * 2 * np.pi / sides
-    return np.c_[np.cos(turn), np.sin(turn), np.zeros(sides)]
+    corners: Floats = np.c_[np.cos(turn), np.sin(turn), np.zeros(sides)]
+    return corners

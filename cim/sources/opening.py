@@ -112,7 +112,7 @@ def check_file(path: Path) -> Format:
     return found
 
 
-def gdal_reason(error: Exception) -> str:
+def gdal_reason(error: BaseException) -> str:
     """Return GDAL's reason in one line without the path of the file."""
     text = re.sub(r"'?/vsimem/\S+'?", "it", " ".join(str(error).split()))
     text = text.split("; It might help")[0]
