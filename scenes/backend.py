@@ -21,10 +21,9 @@ __all__ = ["Shot", "shoot"]
 SKY_TOP, SKY_BOTTOM = (0.50, 0.66, 0.84), (0.93, 0.93, 0.91)
 _SUN_LIGHT, _SKY_LIGHT = (1.0, 0.96, 0.88), (0.82, 0.89, 1.0)
 _AMBIENT, _DIFFUSE = 0.46, 0.80
-_SAMPLES = 4
+_FINER = 1.5  # drawn this much larger, then shrunk: a third of what four samples a pixel cost
+_LARGEST_PX = 4096  # beyond this a picture is drawn at its own size
 _NEAREST = 0.0005  # of the furthest thing: else the apron far away cuts what stands close
-_ANISOTROPY = 4.0
-_FINE_TRIANGLES = 500_000  # more than this: one sample a pixel, edges smoothed afterwards instead
 
 
 class Shot(NamedTuple):
@@ -65,24 +64,24 @@ def shoot(
     renderer.SetTwoSidedLighting(True)
     renderer.AutomaticLightCreationOff()
     _lights(renderer, light)
-    fine = sum(len(s.triangles) for s in surfaces) <= _FINE_TRIANGLES
-    renderer.SetUseFXAA(not fine)
-    renderer.AddActor(_ground(ground, fine))
+    finer = _FINER if max(size) * _FINER <= _LARGEST_PX else 1.0
+    drawn = (round(size[0] * finer), round(size[1] * finer))
+    renderer.AddActor(_ground(ground))
     for surface in surfaces:
         if len(surface.triangles):
             renderer.AddActor(_surface(surface))
     for lines in edges:
         if len(lines.points):
-            renderer.AddActor(_edges(lines))
+            renderer.AddActor(_edges(lines, finer))
     _aim(renderer, camera)
     window = vtkRenderWindow()
     try:
         window.SetOffScreenRendering(1)
-        window.SetMultiSamples(_SAMPLES if fine else 0)
-        window.SetSize(*size)
+        window.SetMultiSamples(0)
+        window.SetSize(*drawn)
         window.AddRenderer(renderer)
         window.Render()
-        pixels = _pixels(window, size)
+        pixels = _pixels(window, drawn, size)
         start = time.process_time()
         window.Render()
         again = time.process_time() - start
@@ -167,7 +166,6 @@ def _behind(actor: Any) -> None:
 
 
 def _surface(surface: Surface) -> Any:
-
     mesh = _mesh(surface.vertices, surface.triangles)
     mesh.GetPointData().SetScalars(_array(surface.rgb))
     if surface.uv is not None:
@@ -181,8 +179,7 @@ def _surface(surface: Surface) -> Any:
     return actor
 
 
-def _ground(ground: Ground, fine: bool) -> Any:
-
+def _ground(ground: Ground) -> Any:
     rows, cols, _ = ground.points.shape
     corner = (np.arange(rows - 1)[:, None] * cols + np.arange(cols - 1)).ravel()
     a, b, c, d = corner, corner + 1, corner + cols, corner + cols + 1
@@ -192,12 +189,12 @@ def _ground(ground: Ground, fine: bool) -> Any:
     uv = np.c_[u.ravel(), v.ravel()].astype(np.float32)
     mesh.GetPointData().SetTCoords(_array(uv))
     actor = _actor(mesh)
-    actor.SetTexture(_texture(ground.image, repeat=False, fine=fine))
+    actor.SetTexture(_texture(ground.image, repeat=False))
     _behind(actor)
     return actor
 
 
-def _texture(image: NDArray[np.uint8], *, repeat: bool, fine: bool = True) -> Any:
+def _texture(image: NDArray[np.uint8], *, repeat: bool) -> Any:
     from vtkmodules.vtkCommonDataModel import vtkImageData
     from vtkmodules.vtkRenderingCore import vtkTexture
 
@@ -210,7 +207,6 @@ def _texture(image: NDArray[np.uint8], *, repeat: bool, fine: bool = True) -> An
     texture.SetInputData(data)
     texture.InterpolateOn()
     texture.MipmapOn()
-    texture.SetMaximumAnisotropicFiltering(_ANISOTROPY if fine else 1.0)
     if repeat:
         texture.RepeatOn()
     else:
@@ -219,22 +215,25 @@ def _texture(image: NDArray[np.uint8], *, repeat: bool, fine: bool = True) -> An
     return texture
 
 
-def _edges(lines: Segments) -> Any:
+def _edges(lines: Segments, finer: float) -> Any:
     points = lines.points.reshape(-1, 3)
     actor = _actor(_mesh(points, np.arange(len(points), dtype=np.int32).reshape(-1, 2)))
     look = actor.GetProperty()
     look.LightingOff()
     look.SetColor(*(c / 255 for c in lines.rgb))
-    look.SetLineWidth(lines.width_px)
+    look.SetLineWidth(lines.width_px * finer)
     return actor
 
 
-def _pixels(window: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _pixels(window: Any, drawn: tuple[int, int], size: tuple[int, int]) -> NDArray[np.uint8]:
+    from PIL import Image
     from vtkmodules.util import numpy_support
     from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
 
     data = vtkUnsignedCharArray()
-    window.GetPixelData(0, 0, size[0] - 1, size[1] - 1, 1, data, 0)
+    window.GetPixelData(0, 0, drawn[0] - 1, drawn[1] - 1, 1, data, 0)
     convert: Any = numpy_support.vtk_to_numpy
-    image: NDArray[np.uint8] = convert(data).reshape(size[1], size[0], -1)[::-1, :, :3].copy()
-    return image
+    image: NDArray[np.uint8] = convert(data).reshape(drawn[1], drawn[0], -1)[::-1, :, :3].copy()
+    if drawn == size:
+        return image
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))

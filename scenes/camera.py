@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Camera", "fit", "sun_of", "turn_of"]
+__all__ = ["NEAREST_M", "Camera", "fit", "sun_of", "turn_of"]
 
 Floats = NDArray[np.float64]
 
 VIEW_ANGLE_DEG = 28.0  # upright
+NEAREST_M = 2.0  # and a twentieth of the depth of the scene: nothing is looked at from within
 _TILTS_DEG = {"top": (90.0,), "oblique": (32.0, 36.0, 40.0, 44.0, 48.0), "street": (9.0,)}
-_SUN_LEFT_DEG, _SUN_HIGH_DEG = 48.0, 44.0
+_SUN_LEFT_DEG, _SUN_HIGH_DEG = 40.0, 44.0
 _PLAIN_TURN_DEG = -16.0
 _LONG = 1.35  # how much longer than wide a town must be to be shown along its length
 _FURTHEST_DEG = 50.0
@@ -104,7 +105,7 @@ def _tight(
     east, west = float((r - wide * f).max()), float((-r - left * f).max())
     over, under = float((u - high * f).max()), float((-u - high * f).max())
     by_width, by_height = -(east + west) / (left + wide), -(over + under) / (2 * high)
-    depth = min(by_width, by_height)
+    depth = min(by_width, by_height, float(f.min()) - max(NEAREST_M, 0.05 * float(np.ptp(f))))
     across = (east + wide * depth - west - left * depth) / 2
     position = across * right + (over - under) / 2 * up + depth * ahead
     distance = max(float(f.mean()) - depth, 1.0)

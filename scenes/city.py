@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from cim import messages
 from cim.model.arrays import rings
 from cim.model.kinds import split_layer
 from cim.model.table import FeatureTable
@@ -15,7 +16,7 @@ from scenes import meshes, palette, standing
 from scenes.ground import MOST_CORNERS, Painter
 from scenes.standing import Site, Standing
 
-__all__ = ["bodies", "extent", "order", "paint", "paint_shadows"]
+__all__ = ["bodies", "extent", "order", "paint", "paint_shadows", "pipe_keys"]
 
 Failed = Callable[[str, Exception], None]
 
@@ -95,6 +96,16 @@ def paint(painter: Painter, table: FeatureTable, *, underground: bool, muted: bo
     else:
         return
     painter.count(table)
+
+
+def pipe_keys(
+    view: TwinView, layers: Sequence[str], lang: str | None
+) -> tuple[tuple[tuple[int, int, int], str], ...]:
+    """Return colour and name of each system of pipes there is."""
+    pipes = [name for name in layers if split_layer(name)[0] == "pipe"]
+    systems = {s for name in pipes for s in view.table(name).texts("system")}
+    known = [s for s in _PIPES if s in systems]
+    return tuple((_PIPES[s], messages.text(f"scenes.pipe.{s}", lang=lang)) for s in known)
 
 
 def _roads(painter: Painter, table: FeatureTable, muted: bool) -> None:

@@ -17,6 +17,7 @@ from scenes.camera import Camera
 from scenes.drawables import Ground, Origin, Segments, Surface
 from scenes.drawers import Drawing, draw
 from scenes.ground import Painter
+from scenes.relief import relief
 from scenes.scene import Scene
 from scenes.standing import Site
 
@@ -26,6 +27,7 @@ _AROUND = {"top": 0.45, "oblique": 0.6, "street": 2.5}  # of the box, so that no
 _FINER = 2.4  # pixels of the painted ground for each of the picture
 _ON_GROUND = ("road", "pipe")
 _FOR_LEGEND = 0.15
+_FEW = 12  # buildings: fewer make a portrait of the one in the middle
 _MOST_POINTS = 100_000  # of a surface, to aim the camera by
 
 
@@ -45,6 +47,8 @@ class Picture:
         The result shown, or None.
     sources
         Where the layers drawn come from.
+    keys
+        Colours of the city itself that need a word, such as those of pipes.
     without_height
         How many objects are drawn in the marked colour for want of a height.
     failed
@@ -60,6 +64,7 @@ class Picture:
     light: tuple[float, float, float]
     drawing: Drawing | None
     sources: tuple[str, ...] = ()
+    keys: tuple[tuple[tuple[int, int, int], str], ...] = ()
     without_height: int = 0
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -105,6 +110,7 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
         float(np.floor((box[0] + box[2]) / 2)), float(np.floor((box[1] + box[3]) / 2)), level
     )
     drawing = None
+    result = result if result is not None or _anything(view, layers) else relief(view, around)
     if result is not None:
         drawing = draw(result, name=scene.field, time_s=scene.time_s, lang=scene.lang)
     turn = camera.turn_of(_middles(view, layers, box), scene.camera)
@@ -134,9 +140,16 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
         light=light,
         drawing=drawing,
         sources=sources,
+        keys=city.pipe_keys(view, layers, scene.lang) if scene.underground else (),
         without_height=made.without_height,
         failed=failed,
     )
+
+
+def _anything(view: TwinView, layers: list[str]) -> bool:
+    """Tell whether any layer has features to draw."""
+    counts = view.layers()
+    return any(counts[name] for name in layers)
 
 
 def _layers(scene: Scene, view: TwinView) -> list[str]:
@@ -220,15 +233,22 @@ def _standing_only(drawing: Drawing) -> Mapping[str, palette.Colours]:
 
 
 def _middles(view: TwinView, layers: list[str], box: Bounds) -> NDArray[np.float64]:
-    """Return the middles (n, 2) of the buildings in a box: how a town lies."""
+    """Return the middles (n, 2) of the buildings in a box; of a few, the central one's corners."""
     import shapely
 
-    found = [np.empty((0, 2))]
-    for name in layers:
-        if split_layer(name)[0] == "building":
-            shapes = view.table(name, bounds=box).geometry
-            found.append(shapely.get_coordinates(shapely.centroid(shapes)))
-    return np.concatenate(found)
+    built = [n for n in layers if split_layer(n)[0] == "building"]
+    shapes = np.array(
+        [s for n in built for s in view.table(n, bounds=box).geometry if s is not None], object
+    )
+    middles: NDArray[np.float64] = shapely.get_coordinates(shapely.centroid(shapes))
+    if len(middles) != len(shapes):  # an empty shape has no middle
+        return middles
+    if not len(shapes) or len(shapes) >= _FEW:
+        return middles
+    centre = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+    nearest = int(np.argmin(np.hypot(*(middles - centre).T)))
+    corners: NDArray[np.float64] = shapely.get_coordinates(shapes[nearest])
+    return corners
 
 
 def _looked_at(surfaces: list[Surface], box: Bounds, origin: Origin) -> NDArray[np.float64]:

@@ -27,6 +27,7 @@ __all__ = [
     "Painter",
     "apron",
     "drape",
+    "levels",
     "terrain_of",
 ]
 
@@ -56,6 +57,26 @@ def terrain_of(view: TwinView, bounds: Bounds) -> Grid:
         cols=int(np.ceil((bounds[2] - bounds[0]) / cell)) + 1,
     )
     return Grid("terrain", frame, np.zeros(frame.shape, dtype=np.float32), "m")
+
+
+def levels(terrain: Grid, xy: NDArray[np.float64], unknown_m: float) -> NDArray[np.float64]:
+    """Return the ground under points; beyond its edge the ground goes on as it is there.
+
+    Parameters
+    ----------
+    terrain
+        The ground.
+    xy
+        (n, 2), projected metres.
+    unknown_m
+        Level where nothing at all is known; in a hole it is the median of the other points.
+    """
+    x0, y0, x1, y1 = terrain.frame.bounds
+    hair = 1e-3 * terrain.frame.cell_m
+    inside = np.clip(xy, (x0 + hair, y0 + hair), (x1 - hair, y1 - hair))
+    level = terrain.sample(inside)
+    known = np.isfinite(level)
+    return np.where(known, level, float(np.median(level[known])) if known.any() else unknown_m)
 
 
 @dataclass
@@ -275,9 +296,7 @@ def drape(painter: Painter, terrain: Grid, origin: Origin) -> Ground:
     rows = max(2, min(_POINTS, round(_POINTS * min(1.0, 1.0 / aspect))))
     x, y = np.linspace(xmin, xmax, cols), np.linspace(ymax, ymin, rows)
     xx, yy = np.meshgrid(x, y)
-    z = terrain.sample(np.column_stack([xx.ravel(), yy.ravel()])).reshape(rows, cols)
-    level = float(np.nanmedian(z)) if np.isfinite(z).any() else 0.0
-    z = np.where(np.isfinite(z), z, level)
+    z = levels(terrain, np.column_stack([xx.ravel(), yy.ravel()]), origin.z).reshape(rows, cols)
     points = np.stack([xx - origin.x, yy - origin.y, z - origin.z], axis=-1).astype(np.float32)
     return Ground(points=points, image=painter.image(), objects=painter.objects)
 

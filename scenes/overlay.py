@@ -84,7 +84,7 @@ def lay_over(
 
 def _whole_legend(scene: Scene, picture: Picture) -> Legend | None:
     """Return the legend of the result, with what is drawn for want of a height."""
-    keys = []
+    keys = list(picture.keys)
     recoloured = picture.drawing is not None and any(
         layer.startswith("building") for layer in picture.drawing.objects
     )

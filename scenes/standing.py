@@ -16,6 +16,7 @@ from cim.model.grid import Grid
 from cim.model.table import FeatureTable
 from scenes import extrude, palette, roofs
 from scenes.drawables import Origin, Segments, Surface
+from scenes.ground import levels
 from scenes.palette import Colours
 
 __all__ = ["Site", "Standing", "facade", "garden_walls", "prisms", "trees"]
@@ -108,8 +109,7 @@ def _stand(table: FeatureTable, site: Site) -> tuple[Floats, Floats, NDArray[np.
 
 def _levels(xy: Floats, site: Site) -> Floats:
     """Return the ground under points, the scene's zero where it is not known."""
-    level = site.terrain.sample(xy)
-    return np.where(np.isfinite(level), level, site.origin.z)
+    return levels(site.terrain, xy, site.origin.z)
 
 
 def _feet(ring: extrude.Loops, base: Floats, site: Site) -> Floats:
