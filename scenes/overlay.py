@@ -98,13 +98,17 @@ def _whole_legend(scene: Scene, picture: Picture) -> Legend | None:
     return Legend("", "", np.empty((0, 3), np.uint8), (), keys) if keys else None
 
 
+def _name(scene: Scene, view: TwinView) -> str:
+    return messages.title(view.titles, lang=scene.lang) or view.name
+
+
 def _heading(
     scene: Scene, view: TwinView, result: Result | None, drawing: Drawing | None
 ) -> tuple[str, str]:
     if result is None:
-        return scene.title or view.name, ""
+        return scene.title or _name(scene, view), ""
     title = scene.title or messages.title(result.titles, lang=scene.lang)
-    parts = [view.name]
+    parts = [_name(scene, view)]
     if result.scheme:
         parts.append(messages.text("scenes.scheme", {"name": result.scheme}, lang=scene.lang))
     if drawing is not None and drawing.time_s is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ def keep(built: Built, path: Path, *, replace: bool, job: Job) -> StoredTwin:
 
     seen = built.observations
     return create(
-        built.twin,
+        dataclasses.replace(built.twin, titles=built.title),
         path,
         replace=replace,
         report=built.report.record(),

@@ -107,7 +107,8 @@ def _pictures(view: TwinView, runs: dict[str, tuple[str, Any]]) -> dict[str, dic
     if detailed:
         table = view.table("building")
         x0, y0, x1, y1 = table.geometry[table.position()[detailed[0]]].bounds
-        pictures["villa"] = {"bounds": (x0 - 6, y0 - 6, x1 + 6, y1 + 6), "view": "street"}
+        near = 28.0  # metres around it: its garden and the houses next to it
+        pictures["villa"] = {"bounds": (x0 - near, y0 - near, x1 + near, y1 + near)}
     return pictures
 
 

@@ -35,6 +35,11 @@ class TwinView(Protocol):
         ...
 
     @property
+    def titles(self) -> Mapping[str, str]:
+        """Readable names by language; empty where none was given."""
+        ...
+
+    @property
     def frame(self) -> Frame:
         """CRS, height datum and origin."""
         ...
@@ -92,6 +97,7 @@ class Twin:
     zone: str = "Asia/Shanghai"
     version: int = 1
     scheme: str | None = None
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def illustrative(self) -> bool:
@@ -150,6 +156,11 @@ class SchemedView:
     def name(self) -> str:
         """Name of the twin."""
         return self.base.name
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """Readable names of the base by language."""
+        return self.base.titles
 
     @property
     def frame(self) -> Frame:
@@ -226,6 +237,11 @@ class WindowView:
     def name(self) -> str:
         """Name of the twin."""
         return self.base.name
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """Readable names of the base by language."""
+        return self.base.titles
 
     @property
     def frame(self) -> Frame:

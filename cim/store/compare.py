@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -130,6 +131,11 @@ class ValidAt:
     def name(self) -> str:
         """Name of the twin."""
         return self.base.name
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """Readable names of the base by language."""
+        return self.base.titles
 
     @property
     def frame(self) -> Frame:

@@ -351,6 +351,7 @@ def _meta(connection: sqlite3.Connection, twin: Twin, version: int) -> None:
         "origin_x": repr(float(twin.frame.origin[0])),
         "origin_y": repr(float(twin.frame.origin[1])),
         "zone": twin.zone,
+        "titles": json.dumps(dict(twin.titles), ensure_ascii=False),
         "first_version": version,
         "version": version,
         "illustrative": int(twin.illustrative),

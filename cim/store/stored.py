@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,6 +72,7 @@ def open_twin(path: Path | str, *, version: int | None = None) -> StoredTwin:
             origin=(float(meta["origin_x"]), float(meta["origin_y"])),
         ),
         zone=meta["zone"],
+        titles=json.loads(meta.get("titles", "{}")),
         version=chosen,
         illustrative=meta["illustrative"] == "1",
     )
@@ -86,6 +87,7 @@ class StoredTwin:
     name: str
     frame: Frame
     zone: str
+    titles: Mapping[str, str]
     version: int
     illustrative: bool
     scheme: str | None = None
