@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -54,7 +55,8 @@ def opengl() -> Probe:
     if done.returncode == 0 and words[:1] == ["OK"] and words[-1] == "1":
         return Probe(True, words[1], "")
     lines = done.stderr.strip().splitlines()
-    return Probe(False, "", lines[-1] if lines else f"exit {done.returncode}")
+    told = lines[-1].rpartition("| ")[2] if lines else f"exit {done.returncode}"
+    return Probe(False, "", re.sub(r"\x1b\[[0-9;]*m", "", told))
 
 
 def offscreen() -> dict[str, str]:

@@ -6,22 +6,8 @@ geometries, `transform_heights` for heights, the ``looks_like_…`` detectors fo
 that claims one thing and is another.
 """
 
-from cim.crs.china import (
-    bd09_to_gcj02,
-    bd09_to_wgs84,
-    gcj02_to_bd09,
-    gcj02_to_wgs84,
-    wgs84_to_bd09,
-    wgs84_to_gcj02,
-)
-from cim.crs.detect import (
-    Verdict,
-    looks_like_bd09,
-    looks_like_gcj02,
-    looks_like_lonlat,
-    looks_like_millimetres,
-    looks_like_swapped_axes,
-)
+from typing import TYPE_CHECKING, Any
+
 from cim.crs.frame import (
     Box,
     ChosenFrame,
@@ -34,7 +20,6 @@ from cim.crs.frame import (
     lonlat,
     lonlat_box,
 )
-from cim.crs.local import Helmert2D, Helmert3D, LocalSystem, fit_helmert_2d, fit_helmert_3d
 from cim.crs.names import (
     HEIGHT_DATUMS,
     PSEUDO_CRS,
@@ -56,6 +41,25 @@ from cim.crs.transform import (
     transform,
     transform_heights,
 )
+
+if TYPE_CHECKING:
+    from cim.crs.china import (
+        bd09_to_gcj02,
+        bd09_to_wgs84,
+        gcj02_to_bd09,
+        gcj02_to_wgs84,
+        wgs84_to_bd09,
+        wgs84_to_gcj02,
+    )
+    from cim.crs.detect import (
+        Verdict,
+        looks_like_bd09,
+        looks_like_gcj02,
+        looks_like_lonlat,
+        looks_like_millimetres,
+        looks_like_swapped_axes,
+    )
+    from cim.crs.local import Helmert2D, Helmert3D, LocalSystem, fit_helmert_2d, fit_helmert_3d
 
 __all__ = [
     "HEIGHT_DATUMS",
@@ -103,3 +107,33 @@ __all__ = [
     "wgs84_to_bd09",
     "wgs84_to_gcj02",
 ]
+
+# name -> module; loaded when first asked for: opening a twin needs none of them
+_LATER = {
+    "Helmert2D": "local",
+    "Helmert3D": "local",
+    "LocalSystem": "local",
+    "Verdict": "detect",
+    "bd09_to_gcj02": "china",
+    "bd09_to_wgs84": "china",
+    "fit_helmert_2d": "local",
+    "fit_helmert_3d": "local",
+    "gcj02_to_bd09": "china",
+    "gcj02_to_wgs84": "china",
+    "looks_like_bd09": "detect",
+    "looks_like_gcj02": "detect",
+    "looks_like_lonlat": "detect",
+    "looks_like_millimetres": "detect",
+    "looks_like_swapped_axes": "detect",
+    "wgs84_to_bd09": "china",
+    "wgs84_to_gcj02": "china",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a detector, a Chinese offset or a local system when it is first asked for."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'cim.crs' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"cim.crs.{_LATER[name]}"), name)
