@@ -18,6 +18,7 @@ import typer
 from typer.main import get_command
 
 from cim import messages
+from cim._version import VERSION
 from cim.cli import _show
 from cim.errors import CancelledError, CimError, MissingError, RequestError
 
@@ -95,11 +96,11 @@ def _application() -> Callable[..., Any]:
     app = typer.Typer(
         name="cim",
         help=messages.text("cli.help"),
-        no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+    app.callback(invoke_without_command=True)(_root)
     for name, load in VERBS.items():
         module = __import__(f"cim.cli.{load}", fromlist=["verb"])
         if isinstance(module.verb, dict):
@@ -119,9 +120,26 @@ def _application() -> Callable[..., Any]:
     return get_command(app)
 
 
+LangOption = Annotated[str | None, typer.Option("--lang", help=messages.text("cli.option.lang"))]
+
+
+def _root(
+    context: typer.Context,
+    lang: LangOption = None,
+    version: Annotated[
+        bool, typer.Option("--version", help=messages.text("cli.option.version"))
+    ] = False,
+) -> None:
+    if version:
+        print(f"cim-twin {VERSION}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
 def _remember_twin(
     context: typer.Context,
     twin: Annotated[Path, typer.Argument(help=messages.text("cli.option.twin"))],
+    lang: LangOption = None,
 ) -> None:
     context.obj = twin  # the twin comes before the sub-verb: cim query TWIN near …
 

@@ -27,7 +27,9 @@ def record(verb: str, answer: Mapping[str, Any]) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
-    shown = {k: v for k, v in answer.items() if k not in ("schema", "twin_version", "illustrative")}
+    hidden = ("schema", "twin_version", "illustrative")
+    empty: tuple[Any, ...] = (None, "", [], {})
+    shown = {k: v for k, v in answer.items() if k not in hidden and v not in empty}
     for key, value in shown.items():
         if isinstance(value, list) and value and isinstance(value[0], Mapping):
             console.print(_table(key, value))
@@ -44,10 +46,14 @@ def record(verb: str, answer: Mapping[str, Any]) -> None:
 def _table(title: str, rows: list[Mapping[str, Any]]) -> Any:
     from rich.table import Table
 
-    names = list(dict.fromkeys(name for row in rows for name in row))[:8]
-    table = Table(title=title, title_justify="left", pad_edge=False)
-    for name in names:
-        table.add_column(name, overflow="fold")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    first = [n for n in ("id", "distance_m", "name") if n in names]
+    dull = ("kind", "layer", "source", "source_id", "illustrative", "lonlat")
+    rest = [n for n in names if n not in first and (n not in dull or title != "items")]
+    names = [*first, *rest][:8]
+    table = Table(title=title, title_justify="left", pad_edge=False, box=None)
+    for name in names:  # an id is there to be copied: never folded
+        table.add_column(name, overflow="ellipsis", no_wrap=name == "id", ratio=None)
     for row in rows:
         table.add_row(*[_short(row.get(name, "")) for name in names])
     return table

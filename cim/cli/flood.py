@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cim import messages
-from cim.cli._ask import BoundsOption, SchemeOption, TwinArgument, ask
+from cim.cli._ask import BoundsOption, SchemeOption, TwinArgument, ask, fitting_cell_m
 
 __all__ = ["verb"]
 
@@ -21,7 +21,7 @@ def verb(
     ] = 50.0,
     storm_min: Annotated[float, typer.Option("--storm-min", help=T("cli.flood.storm"))] = 60.0,
     after_min: Annotated[float, typer.Option("--after-min", help=T("cli.flood.after"))] = 60.0,
-    cell_m: Annotated[float, typer.Option("--cell-m", help=T("cli.flood.cell"))] = 2.0,
+    cell_m: Annotated[float | None, typer.Option("--cell-m", help=T("cli.flood.cell"))] = None,
     drain_mm_h: Annotated[
         float | None, typer.Option("--drain-mm-h", help=T("cli.flood.drain"))
     ] = None,
@@ -39,7 +39,7 @@ def verb(
             view,
             storm=storm,
             duration_s=(storm_min + after_min) * 60.0,
-            cell_m=cell_m,
+            cell_m=fitting_cell_m(view, cell_m, least_m=2.0),
             drain_mm_h=drain_mm_h,
             job=job,
         ),

@@ -42,6 +42,8 @@ def near(
     if lonlat is not None:
         import numpy as np
 
+        if abs(lonlat[1]) > 90 and abs(lonlat[0]) <= 90:
+            raise RequestError("cli.query.swapped", given=f"{lonlat[0]} {lonlat[1]}")
         east, north = from_lonlat(view.frame, np.array([lonlat], dtype=float))[0]
     else:
         assert xy is not None

@@ -28,6 +28,7 @@ def verb(
     height_m: Annotated[
         float | None, typer.Option("--height-m", help=T("cli.scheme.height_m"))
     ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help=T("cli.scheme.replace"))] = False,
     why: Annotated[str, typer.Option(help=T("cli.option.why"))] = "",
 ) -> dict[str, Any]:
     """Make or list schemes."""
@@ -36,6 +37,8 @@ def verb(
     stored = open_twin(twin)
     if name is None:
         return answer(stored, {"schemes": schemes(twin)})
+    if not replace and name in {one["scheme"] for one in schemes(twin)}:
+        raise RequestError("cli.scheme.exists", given=name)
     layer_of = stored.find_ids([*(close or []), *(remove or [])])
     edits = [Edit("change", layer_of[i], i, {"closed": True}) for i in close or []]
     edits += [Edit("remove", layer_of[i], i) for i in remove or []]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cim import messages
-from cim.cli._ask import BoundsOption, SchemeOption, TwinArgument, ask
+from cim.cli._ask import BoundsOption, SchemeOption, TwinArgument, ask, fitting_cell_m
 
 __all__ = ["verb"]
 
@@ -16,7 +16,9 @@ def verb(
     twin: TwinArgument,
     date: Annotated[str, typer.Option("--date", help=messages.text("cli.sun.date"))],
     time: Annotated[str, typer.Option("--time", help=messages.text("cli.sun.time"))] = "noon",
-    cell_m: Annotated[float, typer.Option("--cell-m", help=messages.text("cli.sun.cell"))] = 1.0,
+    cell_m: Annotated[
+        float | None, typer.Option("--cell-m", help=messages.text("cli.sun.cell"))
+    ] = None,
     bounds: BoundsOption = None,
     scheme: SchemeOption = None,
 ) -> dict[str, Any]:
@@ -26,6 +28,12 @@ def verb(
     return ask(
         twin,
         scheme,
-        lambda view, job: sun(view, date=date, time=time, cell_m=cell_m, job=job),
+        lambda view, job: sun(
+            view,
+            date=date,
+            time=time,
+            cell_m=fitting_cell_m(view, cell_m, least_m=1.0),
+            job=job,
+        ),
         bounds=bounds,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,10 @@ from cim import messages
 from cim.cli import _show
 from cim.cli._app import answer
 from cim.jobs import cpu_clock
+
+if TYPE_CHECKING:
+    from cim.model.twin import Twin
+    from cim.store import StoredTwin
 
 __all__ = ["verb"]
 
@@ -51,6 +55,7 @@ def verb(
             accept_rejects=accept_rejects,
             job=job,
         )
+        unknown = _unknown_sources(stored, built.twin)
         changeset = update(twin, built.twin, why=why or ", ".join(f.name for f in files))
         total = built.report.total
         return answer(
@@ -64,7 +69,19 @@ def verb(
                 "kept": total.kept,
                 "repaired": total.repaired,
                 "rejected": total.rejected,
+                "notes": [T("cli.update.new_source", {"source": one}) for one in unknown],
                 "entries": [entry.record() for entry in built.report.entries],
                 "cpu_s": round(cpu_s(), 3),
             },
         )
+
+
+def _unknown_sources(stored: StoredTwin, fresh: Twin) -> list[str]:
+    """Return sources that never delivered to these layers: theirs stand beside the others."""
+    known = stored.layers()
+    found = []
+    for layer, table in fresh.tables.items():
+        if layer in known:
+            before = set(stored.table(layer).texts("source"))
+            found += [s for s in dict.fromkeys(table.texts("source")) if before and s not in before]
+    return list(dict.fromkeys(found))

@@ -83,6 +83,9 @@ def sun(
         )
     job.step(1, 4, what="sun.casting")
     heights, covered, assumed = _with_buildings(view, ground, table)
+    flat = _without_height(table)
+    if len(table) and flat == len(table):
+        raise RequestError("sun.no_heights", given=len(table))
     job.step(2, 4, what="sun.casting")
     shade = shadow_height(
         heights, cell_m=cell_m, altitude_deg=altitude, azimuth_deg=azimuth - place.convergence
@@ -122,6 +125,7 @@ def sun(
             "shaded_share": round(shaded, 4),
             "buildings": len(table),
             "heights_assumed": assumed,
+            "without_height": flat,
             "rules": [cite("sun.tianjin.housing_band_h"), cite("sun.tianjin.min_altitude_deg")],
         },
         parameters={"date": date, "time": time, "cell_m": cell_m},
@@ -131,7 +135,7 @@ def sun(
         illustrative=table.illustrative or ground.illustrative,
         start=local,
         grid=ground.frame,
-        notes=_notes(view, assumed),
+        notes=_notes(view, assumed, flat),
     )
 
 
@@ -235,6 +239,12 @@ def _with_buildings(
     return values, covered, assumed
 
 
+def _without_height(table: FeatureTable) -> int:
+    """Return how many buildings cast no shade because nobody knows how high they are."""
+    known = (table.numbers("height_m") > 0) | (table.numbers("storeys_above") > 0)
+    return int((~known).sum())
+
+
 def _shares(
     table: FeatureTable, frame: GridFrame, shade: NDArray[np.float32], covered: NDArray[np.bool_]
 ) -> Floats:
@@ -254,7 +264,7 @@ def _shares(
         return np.asarray(np.bincount(owner[dark], minlength=n) / np.where(seen > 0, seen, np.nan))
 
 
-def _notes(view: TwinView, assumed: int) -> tuple[dict[str, str], ...]:
+def _notes(view: TwinView, assumed: int, flat: int) -> tuple[dict[str, str], ...]:
     notes = [
         {
             "en": "Buildings cast shade as blocks of their height; roofs, trees and meshes do not.",
@@ -263,6 +273,13 @@ def _notes(view: TwinView, assumed: int) -> tuple[dict[str, str], ...]:
     ]
     if "terrain" not in view.grids():
         notes.append({"en": "No terrain: level ground.", "zh": "无地形：按平地计算。"})
+    if flat:
+        notes.append(
+            {
+                "en": f"{flat} buildings have neither height nor storeys and cast no shade.",
+                "zh": f"{flat} 栋建筑既无高度也无层数，不投射阴影。",
+            }
+        )
     if assumed:
         notes.append(
             {

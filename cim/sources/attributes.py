@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -144,7 +145,23 @@ def attributes(
         if name not in out.columns and name not in SETTINGS:
             _constant(out, _field_of(name, value), spec, len(rows.wkb))
     _own_columns(out, rows, spec, taken, report, layer, own)
+    _note_unknown_targets(spec, kind, report, layer)
     return out
+
+
+def _note_unknown_targets(spec: LayerSpec, kind: Kind, report: Report, layer: str) -> None:
+    """Say which mapped attributes the kind does not have: kept, but no engine looks for them."""
+    declared = [field.name for field in (*kind.fields, *COMMON)]
+    for attribute, column in spec.columns.items():
+        if attribute not in declared and attribute not in SETTINGS:
+            near = get_close_matches(attribute, declared, 1)
+            values = {
+                "attribute": attribute,
+                "column": column,
+                "kind": kind.name,
+                "near": near[0] if near else ", ".join(f.name for f in kind.fields) or "-",
+            }
+            report.note("source.unknown_target", file=spec.file.name, layer=layer, values=values)
 
 
 def _demand(rows: Rows, spec: LayerSpec, attribute: str, column: str) -> None:

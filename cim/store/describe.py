@@ -154,7 +154,14 @@ def _run_values(twin: StoredTwin, record: dict[str, Any], shape: Any) -> list[di
             if value is not None:
                 values[one.name] = value
         if values:
-            told.append({"run": run["run"], "scheme": run["scheme"], "values": values})
+            told.append(
+                {
+                    "run": run["run"],
+                    "scheme": run["scheme"],
+                    "stale": run["stale"],
+                    "values": values,
+                }
+            )
     return told
 
 

@@ -392,6 +392,7 @@ class StoredTwin:
                 "scheme": scheme,
                 "titles": json.loads(titles),
                 "illustrative": bool(illustrative),
+                "stale": version != self.version,
             }
             for run, question, at, version, scheme, titles, illustrative in found
         ]

@@ -25,6 +25,7 @@ _RULES = (
     "traffic.bpr_alpha",
     "traffic.bpr_beta",
     "traffic.lane_capacity_pcu_h",
+    "traffic.green_ratio",
     "traffic.trips_per_person_h",
     "traffic.through_share",
     "traffic.deterrence_s",
