@@ -21,7 +21,7 @@ from cim.model.grid import Grid
 from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable, empty_table
 
-__all__ = ["Bounds", "SchemedView", "Twin", "TwinView", "WindowView", "layer_names"]
+__all__ = ["Bounds", "OverBase", "SchemedView", "Twin", "TwinView", "WindowView", "layer_names"]
 
 Bounds = tuple[float, float, float, float]
 
@@ -145,93 +145,10 @@ class Twin:
         return self.pool
 
 
-@dataclass(frozen=True)
-class SchemedView:
-    """A base twin with a scheme's edits laid over it; the base is not touched."""
+class OverBase:
+    """A view that lies over another one and answers as that does, but for what it overrides."""
 
     base: TwinView
-    edits: Scheme
-
-    @property
-    def name(self) -> str:
-        """Name of the twin."""
-        return self.base.name
-
-    @property
-    def titles(self) -> Mapping[str, str]:
-        """Readable names of the base by language."""
-        return self.base.titles
-
-    @property
-    def frame(self) -> Frame:
-        """Frame of the base."""
-        return self.base.frame
-
-    @property
-    def zone(self) -> str:
-        """Time zone of the base."""
-        return self.base.zone
-
-    @property
-    def version(self) -> int:
-        """Version of the base."""
-        return self.base.version
-
-    @property
-    def scheme(self) -> str | None:
-        """Name of the scheme."""
-        return self.edits.name
-
-    @property
-    def illustrative(self) -> bool:
-        """Whether the base or the scheme is illustrative (示意数据)."""
-        return self.base.illustrative or self.edits.illustrative
-
-    def layers(self) -> dict[str, int]:
-        """Return the feature layers and how many features each has with the scheme."""
-        count = self.base.layers()
-        for edit in self.edits.edits:
-            if edit.op in ("add", "remove"):
-                change = 1 if edit.op == "add" else -1
-                count[edit.layer] = count.get(edit.layer, 0) + change
-        return count
-
-    def grids(self) -> list[str]:
-        """Return the names of the grids."""
-        return self.base.grids()
-
-    def table(self, layer: str, *, bounds: Bounds | None = None) -> FeatureTable:
-        """Return a layer's features with the scheme; see `Twin.table`."""
-        if layer not in self.edits.layers():
-            return self.base.table(layer, bounds=bounds)
-        known = self.base.layers()
-        whole = self.base.table(layer) if layer in known else empty_table(layer)
-        edited = apply_to_table(whole, self.edits.edits)
-        return edited if bounds is None else edited.take(_touches(edited, bounds))
-
-    def grid(self, layer: str, *, bounds: Bounds | None = None) -> Grid:
-        """Return a grid with the scheme's terrain edits; see `Twin.grid`."""
-        edited = apply_to_grid(self.base.grid(layer), self.edits.edits)
-        return edited if bounds is None else edited.window(bounds)
-
-    def meshes(self) -> MeshPool:
-        """Return the base's meshes without those of removed, moved or changed objects.
-
-        A mesh that no longer agrees with its object's footprint or height would
-        show the old world; the object is drawn from its footprint instead.
-        """
-        gone = {e.id for e in self.edits.edits if e.op in ("remove", "move", "change")}
-        pool = self.base.meshes()
-        kept = tuple(i for i in pool.instances if i.object_id not in gone)
-        return MeshPool(meshes=pool.meshes, materials=pool.materials, instances=kept)
-
-
-@dataclass(frozen=True)
-class WindowView:
-    """The part of a twin that touches a box: any engine asked of it answers for that part."""
-
-    base: TwinView
-    bounds: Bounds
 
     @property
     def name(self) -> str:
@@ -268,13 +185,81 @@ class WindowView:
         """Whether the base is illustrative (示意数据)."""
         return self.base.illustrative
 
-    def layers(self) -> dict[str, int]:
-        """Return the feature layers and how many features touch the box."""
-        return {name: len(self.table(name)) for name in self.base.layers()}
-
     def grids(self) -> list[str]:
         """Return the names of the grids."""
         return self.base.grids()
+
+    def grid(self, layer: str, *, bounds: Bounds | None = None) -> Grid:
+        """Return a grid of the base; see `Twin.grid`."""
+        return self.base.grid(layer, bounds=bounds)
+
+    def meshes(self) -> MeshPool:
+        """Return the base's meshes."""
+        return self.base.meshes()
+
+
+@dataclass(frozen=True)
+class SchemedView(OverBase):
+    """A base twin with a scheme's edits laid over it; the base is not touched."""
+
+    base: TwinView
+    edits: Scheme
+
+    @property
+    def scheme(self) -> str | None:
+        """Name of the scheme."""
+        return self.edits.name
+
+    @property
+    def illustrative(self) -> bool:
+        """Whether the base or the scheme is illustrative (示意数据)."""
+        return self.base.illustrative or self.edits.illustrative
+
+    def layers(self) -> dict[str, int]:
+        """Return the feature layers and how many features each has with the scheme."""
+        count = self.base.layers()
+        for edit in self.edits.edits:
+            if edit.op in ("add", "remove"):
+                change = 1 if edit.op == "add" else -1
+                count[edit.layer] = count.get(edit.layer, 0) + change
+        return count
+
+    def table(self, layer: str, *, bounds: Bounds | None = None) -> FeatureTable:
+        """Return a layer's features with the scheme; see `Twin.table`."""
+        if layer not in self.edits.layers():
+            return self.base.table(layer, bounds=bounds)
+        known = self.base.layers()
+        whole = self.base.table(layer) if layer in known else empty_table(layer)
+        edited = apply_to_table(whole, self.edits.edits)
+        return edited if bounds is None else edited.take(_touches(edited, bounds))
+
+    def grid(self, layer: str, *, bounds: Bounds | None = None) -> Grid:
+        """Return a grid with the scheme's terrain edits; see `Twin.grid`."""
+        edited = apply_to_grid(self.base.grid(layer), self.edits.edits)
+        return edited if bounds is None else edited.window(bounds)
+
+    def meshes(self) -> MeshPool:
+        """Return the base's meshes without those of removed, moved or changed objects.
+
+        A mesh that no longer agrees with its object's footprint or height would
+        show the old world; the object is drawn from its footprint instead.
+        """
+        gone = {e.id for e in self.edits.edits if e.op in ("remove", "move", "change")}
+        pool = self.base.meshes()
+        kept = tuple(i for i in pool.instances if i.object_id not in gone)
+        return MeshPool(meshes=pool.meshes, materials=pool.materials, instances=kept)
+
+
+@dataclass(frozen=True)
+class WindowView(OverBase):
+    """The part of a twin that touches a box: any engine asked of it answers for that part."""
+
+    base: TwinView
+    bounds: Bounds
+
+    def layers(self) -> dict[str, int]:
+        """Return the feature layers and how many features touch the box."""
+        return {name: len(self.table(name)) for name in self.base.layers()}
 
     def table(self, layer: str, *, bounds: Bounds | None = None) -> FeatureTable:
         """Return a layer's features that touch the box, and `bounds` where given."""
@@ -285,10 +270,6 @@ class WindowView:
         """Return the part of a grid that touches the box, and `bounds` where given."""
         found = self.base.grid(layer, bounds=self.bounds)
         return found if bounds is None else found.window(bounds)
-
-    def meshes(self) -> MeshPool:
-        """Return the base's meshes."""
-        return self.base.meshes()
 
 
 def layer_names(view: TwinView) -> str:

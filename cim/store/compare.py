@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,12 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from cim.crs import Frame
 from cim.errors import RequestError
-from cim.model.grid import Grid
-from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable, empty_table
-from cim.model.twin import Bounds, TwinView
+from cim.model.twin import Bounds, OverBase, TwinView
 from cim.store.stored import StoredTwin, open_twin
 
 __all__ = ["ValidAt", "as_of", "at", "diff", "differing"]
@@ -121,54 +117,15 @@ def at(view: TwinView, instant: datetime) -> ValidAt:
 
 
 @dataclass(frozen=True)
-class ValidAt:
+class ValidAt(OverBase):
     """A view of those features that are valid at an instant; those without dates always are."""
 
     base: TwinView
     instant: datetime
 
-    @property
-    def name(self) -> str:
-        """Name of the twin."""
-        return self.base.name
-
-    @property
-    def titles(self) -> Mapping[str, str]:
-        """Readable names of the base by language."""
-        return self.base.titles
-
-    @property
-    def frame(self) -> Frame:
-        """Frame of the base."""
-        return self.base.frame
-
-    @property
-    def zone(self) -> str:
-        """Time zone of the base."""
-        return self.base.zone
-
-    @property
-    def version(self) -> int:
-        """Version of the base."""
-        return self.base.version
-
-    @property
-    def scheme(self) -> str | None:
-        """Scheme of the base."""
-        return self.base.scheme
-
-    @property
-    def illustrative(self) -> bool:
-        """Whether the base is illustrative (示意数据)."""
-        return self.base.illustrative
-
     def layers(self) -> dict[str, int]:
         """Return the feature layers and how many features were valid."""
         return {name: len(self.table(name)) for name in self.base.layers()}
-
-    def grids(self) -> list[str]:
-        """Return the names of the grids."""
-        return self.base.grids()
 
     def table(self, layer: str, *, bounds: Bounds | None = None) -> FeatureTable:
         """Return a layer's features that were valid; see `cim.model.Twin.table`."""
@@ -176,14 +133,6 @@ class ValidAt:
         begun = [t is None or self._moment(t) <= self.instant for t in table.column("valid_from")]
         open_ = [t is None or self._moment(t) > self.instant for t in table.column("valid_to")]
         return table.take(np.array(begun, dtype=bool) & np.array(open_, dtype=bool))
-
-    def grid(self, layer: str, *, bounds: Bounds | None = None) -> Grid:
-        """Return a grid of the base."""
-        return self.base.grid(layer, bounds=bounds)
-
-    def meshes(self) -> MeshPool:
-        """Return the base's meshes."""
-        return self.base.meshes()
 
     @staticmethod
     def _moment(text: str) -> datetime:
