@@ -19,7 +19,7 @@ from cim.jobs import QUIET, Job
 from cim.model.edit import Edit, Scheme
 from cim.model.result import Result
 from cim.model.table import FeatureTable
-from cim.model.twin import Bounds, TwinView, WindowView, layer_names
+from cim.model.twin import Bounds, TwinView, WindowView, fitting_cell_m, layer_names
 
 if TYPE_CHECKING:
     import geopandas
@@ -207,13 +207,14 @@ class City:
         storm: Storm,
         *,
         duration_s: float | None = None,
-        cell_m: float = 2.0,
+        cell_m: float | None = None,
         job: Job = QUIET,
     ) -> Result:
         """Rain on the city; see `cim.flood.flood`."""
         from cim.flood import flood
 
-        return flood(self.view, storm=storm, duration_s=duration_s, cell_m=cell_m, job=job)
+        cells_m = fitting_cell_m(self.view, cell_m, least_m=2.0)
+        return flood(self.view, storm=storm, duration_s=duration_s, cell_m=cells_m, job=job)
 
     def traffic(self, *, gap: float = 1e-6, job: Job = QUIET) -> Result:
         """Assign demand to the streets; see `cim.traffic.traffic`."""
@@ -222,12 +223,13 @@ class City:
         return traffic(self.view, gap=gap, job=job)
 
     def sun(
-        self, date: str, *, time: str = "noon", cell_m: float = 1.0, job: Job = QUIET
+        self, date: str, *, time: str = "noon", cell_m: float | None = None, job: Job = QUIET
     ) -> Result:
         """Cast shadows at a moment; see `cim.planning.sun`."""
         from cim.planning import sun
 
-        return sun(self.view, date=date, time=time, cell_m=cell_m, job=job)
+        cells_m = fitting_cell_m(self.view, cell_m, least_m=1.0)
+        return sun(self.view, date=date, time=time, cell_m=cells_m, job=job)
 
     def within(self, bounds: Bounds) -> City:
         """Return the part of the city that touches a box in projected metres."""

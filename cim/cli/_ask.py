@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,20 +16,12 @@ from cim.jobs import Job, cpu_clock
 from cim.model.result import Result
 from cim.model.twin import Bounds, TwinView, WindowView
 
-__all__ = ["BoundsOption", "SchemeOption", "TwinArgument", "ask", "fitting_cell_m"]
+__all__ = ["BoundsOption", "SchemeOption", "TwinArgument", "ask"]
 
 TwinArgument = Annotated[Path, typer.Argument(help=messages.text("cli.option.twin"))]
 SchemeOption = Annotated[
     str | None, typer.Option("--scheme", help=messages.text("cli.option.scheme"))
 ]
-
-
-def fitting_cell_m(view: TwinView, cell_m: float | None, *, least_m: float) -> float:
-    """Return the cell size asked for, else the smallest of at least `least_m` the terrain has."""
-    if cell_m is not None or "terrain" not in view.grids():
-        return least_m if cell_m is None else cell_m
-    own_m = view.grid("terrain").frame.cell_m
-    return own_m * max(1, math.ceil(least_m / own_m - 1e-9))
 
 
 BoundsOption = Annotated[

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from cim import messages
-from cim.cli._ask import BoundsOption, SchemeOption, TwinArgument, ask, fitting_cell_m
+from cim.cli._ask import BoundsOption, SchemeOption, TwinArgument, ask
+from cim.model.twin import fitting_cell_m
 
 __all__ = ["verb"]
 

@@ -7,6 +7,7 @@ twin of `cim.store`; and `SchemedView`, a base with a scheme laid over it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -21,7 +22,8 @@ from cim.model.grid import Grid
 from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable, empty_table
 
-__all__ = ["Bounds", "OverBase", "SchemedView", "Twin", "TwinView", "WindowView", "layer_names"]
+__all__ = ["Bounds", "OverBase", "SchemedView", "Twin", "TwinView", "WindowView"]
+__all__ += ["fitting_cell_m", "layer_names"]
 
 Bounds = tuple[float, float, float, float]
 
@@ -270,6 +272,14 @@ class WindowView(OverBase):
         """Return the part of a grid that touches the box, and `bounds` where given."""
         found = self.base.grid(layer, bounds=self.bounds)
         return found if bounds is None else found.window(bounds)
+
+
+def fitting_cell_m(view: TwinView, cell_m: float | None, *, least_m: float) -> float:
+    """Return the cell size asked for, else the smallest of at least `least_m` the terrain has."""
+    if cell_m is not None or "terrain" not in view.grids():
+        return least_m if cell_m is None else cell_m
+    own_m = view.grid("terrain").frame.cell_m
+    return own_m * max(1, math.ceil(least_m / own_m - 1e-9))
 
 
 def layer_names(view: TwinView) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import shapely
@@ -34,6 +36,7 @@ from cim.model import (
     own_ids,
     rings,
 )
+from cim.model.twin import fitting_cell_m
 from tests.towns import EAST, NORTH, box, layer, town
 
 # the types of CityJSON 2.0, chapter "City Objects"
@@ -276,3 +279,13 @@ def test_a_result_refuses_values_that_do_not_fit_their_carrier() -> None:
 
 def test_an_empty_layer_has_all_columns_of_its_kind() -> None:
     assert {"height_m", "parent", "illustrative"} <= set(empty_table("building").columns)
+
+
+def test_cells_follow_the_terrain_unless_a_size_is_asked_for() -> None:
+    fine = town()
+    coarse = replace(fine, rasters={"terrain": fine.grid("terrain").coarsened(5)})
+    bare = replace(fine, rasters={})
+    assert fitting_cell_m(fine, None, least_m=2.0) == 2.0
+    assert fitting_cell_m(coarse, None, least_m=2.0) == 5.0
+    assert fitting_cell_m(bare, None, least_m=2.0) == 2.0
+    assert fitting_cell_m(coarse, 10.0, least_m=2.0) == 10.0
