@@ -1,0 +1,222 @@
+"""How water gets into the drains and back: the twin's pipes in SWMM, coupled to the street.
+
+The street asks what each inlet and manhole would let through (`Drains.wanted_m3_s`), moves
+that much water or what is there, and hands the volumes over (`Drains.take`), which SWMM then
+routes. SWMM counts a lateral inflow as the mean of its rates at both ends of a routing step;
+the rate is chosen so that exactly the volume handed over arrives, and SWMM's own count is
+kept beside ours.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cim.errors import MissingError, SimulationError
+from cim.flood.laws import inlet_m3_s, manhole_m3_s
+from cim.flood.sewer import Sewer, opening, swmm_text
+from cim.registry import standard
+
+__all__ = ["DrainBalance", "Drains"]
+
+Floats = NDArray[np.float64]
+
+ROUTING_STEP_S = 1.0
+_running = False
+
+
+@dataclass(frozen=True)
+class DrainBalance:
+    """What became of the water that went down.
+
+    Attributes
+    ----------
+    entered_m3, returned_m3
+        What the street gave to the pipes, and got back, as the street counts it.
+    swmm_received_m3
+        Their difference as SWMM counts it.
+    exchange_error_rel
+        How far the two counts are apart, of the larger of `entered_m3` and 1 m³.
+    outfall_m3, stored_m3, lost_m3
+        What left at the outfalls, what is still in the pipes, what SWMM lost at its nodes.
+    continuity_error
+        SWMM's own routing continuity error, a share.
+    """
+
+    entered_m3: float
+    returned_m3: float
+    swmm_received_m3: float
+    exchange_error_rel: float
+    outfall_m3: float
+    stored_m3: float
+    lost_m3: float
+    continuity_error: float
+
+
+class Drains:
+    """A running SWMM network, to be used as a context; one per process.
+
+    Parameters
+    ----------
+    sewer
+        From `find_sewer`.
+    crest_m
+        (n,) level of the street at each node, NaN where it has none: such a node exchanges
+        nothing.
+    duration_s
+        The longest it will be asked to run.
+
+    Raises
+    ------
+    MissingError
+        The extra ``drains`` is not installed.
+    SimulationError
+        SWMM refuses the network, or another one runs in this process.
+    """
+
+    def __init__(self, sewer: Sewer, *, crest_m: Floats, duration_s: float) -> None:
+        lid = np.where(np.isfinite(sewer.ground_m), sewer.ground_m, crest_m)
+        lowest = sewer.invert_m + standard("pipe.min_diameter_m").number()
+        self.sewer = replace(sewer, ground_m=np.where(np.isfinite(lid), lid, lowest))
+        self.open = np.isfinite(crest_m) & ~sewer.outfall
+        self.crest_m = np.where(self.open, crest_m, 0.0)
+        self.taken_m3 = np.zeros(len(crest_m))  # net, by node
+        self._perimeter_m, self._area_m2 = opening(sewer)
+        self._inlet_law = dict(standard("flood.exchange_inlet").value)
+        self._manhole_law = dict(standard("flood.exchange_manhole").value)
+        self._duration_s = duration_s
+        self._rate = np.zeros(len(crest_m))
+        self._entered_m3 = self._returned_m3 = 0.0
+        self._swmm: Any = None
+        self._node: Any = None
+        self._link: Any = None
+        self._index: list[int] = []
+        self._counts: list[int] = []
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> Drains:
+        global _running
+        try:
+            from swmm.toolkit import solver
+            from swmm.toolkit.shared_enum import LinkResult, NodeResult, ObjectType
+        except ImportError as error:
+            raise MissingError("flood.no_swmm", given="swmm-toolkit") from error
+        if _running:
+            raise SimulationError("flood.swmm_busy")
+        self._folder = tempfile.TemporaryDirectory(prefix="cim-swmm-")
+        name = Path(self._folder.name) / "drains"
+        text = swmm_text(
+            self.sewer,
+            step_s=ROUTING_STEP_S,
+            duration_s=self._duration_s,
+            manning=standard("pipe.manning").number(),
+        )
+        name.with_suffix(".inp").write_text(text)
+        files = [str(name.with_suffix(end)) for end in (".inp", ".rpt", ".out")]
+        try:
+            solver.swmm_open(*files)
+            solver.swmm_start(0)
+        except Exception as error:
+            solver.swmm_close()
+            self._folder.cleanup()
+            raise SimulationError("flood.swmm_refused", given=str(error).strip()) from error
+        _running, self._swmm, self._node, self._link = True, solver, NodeResult, LinkResult
+        names = (f"N{i}" for i in range(len(self.sewer.node_ids)))
+        self._index = [solver.project_get_index(ObjectType.NODE, name) for name in names]
+        self._counts = [
+            solver.project_get_count(what) for what in (ObjectType.NODE, ObjectType.LINK)
+        ]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        global _running
+        if self._swmm is not None:
+            self._swmm.swmm_end()
+            self._swmm.swmm_close()
+            self._swmm, _running = None, False
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    @property
+    def head_m(self) -> Floats:
+        """(n,) water level in each node."""
+        get, what = self._swmm.node_get_result, self._node.HEAD
+        return np.array([get(i, what) for i in self._index])
+
+    def wanted_m3_s(self, level_m: Floats) -> Floats:
+        """What the openings would let through now, (n,), positive down, by the two laws.
+
+        Parameters
+        ----------
+        level_m
+            (n,) water level of the street at each node.
+        """
+        numbers = {"perimeter_m": self._perimeter_m, "area_m2": self._area_m2}
+        levels = (np.where(self.open, level_m, 0.0), self.head_m, self.crest_m)
+        down = inlet_m3_s(*levels, **numbers, coefficients=self._inlet_law)
+        lid = manhole_m3_s(*levels, **numbers, coefficients=self._manhole_law)
+        return np.where(self.open, np.where(self.sewer.inlet, down, lid), 0.0)
+
+    def take(self, volume_m3: Floats, *, dt_s: float) -> None:
+        """Hand over what went down (negative: came up) within `dt_s`, and route it.
+
+        Parameters
+        ----------
+        volume_m3
+            (n,) by node.
+        dt_s
+            A whole number of at least two routing steps.
+
+        Raises
+        ------
+        SimulationError
+            SWMM gave up.
+        """
+        steps = round(dt_s / ROUTING_STEP_S)
+        # A step counts (old + new) / 2, so n steps of a new rate bring (n - 1/2) new + old / 2.
+        rate = (volume_m3 / ROUTING_STEP_S - 0.5 * self._rate) / (steps - 0.5)
+        for i, node in enumerate(self._index):
+            if rate[i] != 0.0 or self._rate[i] != 0.0:
+                self._swmm.node_set_total_inflow(node, rate[i])
+        try:
+            for _ in range(steps):
+                self._swmm.swmm_step()
+        except Exception as error:
+            raise SimulationError("flood.swmm_refused", given=str(error).strip()) from error
+        self._rate = rate
+        self.taken_m3 += volume_m3
+        self._entered_m3 += float(volume_m3[volume_m3 > 0].sum())
+        self._returned_m3 -= float(volume_m3[volume_m3 < 0].sum())
+
+    def balance(self) -> DrainBalance:
+        """Return both counts as they stand after the last `take`."""
+        swmm, (node_count, link_count) = self._swmm, self._counts
+        nodes = [swmm.node_get_stats(i) for i in range(node_count)]
+        stored = [swmm.node_get_result(i, self._node.VOLUME) for i in range(node_count)]
+        stored += [swmm.link_get_result(i, self._link.VOLUME) for i in range(link_count)]
+        falls = np.array(self._index)[self.sewer.outfall]
+        outfalls = [swmm.outfall_get_stats(int(i)) for i in falls]
+        received = float(sum(node.totLatFlow for node in nodes))
+        given = self._entered_m3 - self._returned_m3
+        continuity = self._swmm.system_get_routing_totals().pctError / 100.0
+        return DrainBalance(
+            entered_m3=self._entered_m3,
+            returned_m3=self._returned_m3,
+            swmm_received_m3=received,
+            exchange_error_rel=abs(received - given) / max(self._entered_m3, 1.0),
+            outfall_m3=float(sum(f.avgFlow * f.totalPeriods for f in outfalls)) * ROUTING_STEP_S,
+            stored_m3=float(sum(stored)),
+            lost_m3=float(sum(node.volFlooded for node in nodes)),
+            continuity_error=float(continuity),
+        )

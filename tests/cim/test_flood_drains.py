@@ -1,0 +1,135 @@
+"""Drains: the network found in a twin, and SWMM fed to the last drop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+
+from cim.errors import RequestError, SimulationError
+from cim.flood.drains import Drains
+from cim.flood.sewer import Sewer, find_sewer
+from cim.model import Twin
+from tests.towns import EAST, FRAME, NORTH, layer
+
+pytest.importorskip("swmm.toolkit")
+
+
+def at(x: float, y: float = 0.0) -> Any:
+    return shapely.Point(EAST + x, NORTH + y)
+
+
+def street_drain(**changes: Any) -> Twin:
+    """Three nodes and an outfall, 100 m apart, falling 2 per mille."""
+    nodes: dict[str, list[Any]] = {
+        "source_id": ["A", "B", "C", "OUT"],
+        "system": ["storm"] * 4,
+        "type": ["inlet", "manhole", "manhole", "outfall"],
+        "ground_m": [3.5] * 4,
+        "invert_m": [2.0, 1.8, 1.6, 1.4],
+    }
+    pipes: dict[str, list[Any]] = {
+        "system": ["storm"] * 3,
+        "diameter_m": [0.5] * 3,
+        "invert_from_m": [2.0, 1.8, 1.6],
+        "invert_to_m": [1.8, 1.6, 1.4],
+        "from_node": ["A", "B", "C"],
+        "to_node": ["B", "C", "OUT"],
+    }
+    for name, values in changes.items():
+        (nodes if name in nodes and name != "system" else pipes)[name] = values
+    lines = [shapely.LineString([at(100 * i), at(100 * i + 100)]) for i in range(3)]
+    return Twin(
+        name="drains",
+        frame=FRAME,
+        tables={
+            "pipe": layer("pipe", lines, **pipes),
+            "pipe_node": layer("pipe_node", [at(100 * i) for i in range(4)], **nodes),
+        },
+    )
+
+
+def found(twin: Twin) -> Sewer:
+    sewer = find_sewer(twin)
+    assert sewer is not None
+    return sewer
+
+
+def test_a_network_is_found_by_the_names_of_its_nodes() -> None:
+    sewer = found(street_drain())
+    assert list(sewer.outfall) == [False, False, False, True]
+    assert list(sewer.inlet) == [True, False, False, False]
+    assert list(zip(sewer.start, sewer.end, strict=True)) == [(0, 1), (1, 2), (2, 3)]
+    assert sewer.left_out == () and sewer.illustrative
+
+
+def test_pipes_without_names_are_joined_by_their_ends_and_the_rest_is_listed() -> None:
+    sewer = found(street_drain(from_node=[None, "B", "nowhere"], to_node=["B", None, "OUT"]))
+    assert list(zip(sewer.start, sewer.end, strict=True)) == [(0, 1), (1, 2), (2, 3)]
+    short = found(street_drain(diameter_m=[None, 0.5, 0.5]))
+    assert [reason for _, reason in short.left_out] == [
+        "flood.left_out.no_diameter",
+        "flood.left_out.lonely",
+    ]
+    assert len(short.pipe_ids) == 2
+
+
+def test_other_pipes_are_not_drains_and_a_network_needs_an_outfall() -> None:
+    assert find_sewer(street_drain(system=["water", "gas", "power"])) is None
+    with pytest.raises(RequestError) as caught:
+        find_sewer(street_drain(type=["inlet", "manhole", "manhole", "manhole"]))
+    assert caught.value.key == "flood.no_outfall"
+
+
+def test_every_pipe_at_an_outfall_gets_one_of_its_own() -> None:
+    sewer = found(street_drain(to_node=["B", "OUT", "OUT"], from_node=["A", "B", "C"]))
+    assert sewer.outfall.sum() == 2
+    assert len({int(e) for e in sewer.end if sewer.outfall[e]}) == 2
+
+
+def test_street_and_swmm_count_the_same_water() -> None:
+    sewer = found(street_drain())
+    rng = np.random.default_rng(20261125)
+    given = np.zeros(4)
+    with Drains(sewer, crest_m=np.full(4, 3.5), duration_s=1800.0) as drains:
+        for window in range(300):
+            gush = np.where(np.arange(4) < 3, rng.uniform(-0.02, 0.12, 4), 0.0)
+            volume = gush * 4.0 if window % 7 else np.zeros(4)
+            drains.take(volume, dt_s=4.0)
+            given += volume
+        told = drains.balance()
+    assert told.entered_m3 - told.returned_m3 == pytest.approx(given.sum(), rel=1e-12)
+    assert told.exchange_error_rel < 1e-9
+    assert told.lost_m3 == 0.0
+    closed = told.swmm_received_m3 - told.outfall_m3 - told.stored_m3
+    assert abs(closed) / told.entered_m3 < 0.01
+    assert abs(told.continuity_error) < 0.01
+
+
+def test_a_pipe_that_fills_up_gives_its_water_back() -> None:
+    sewer = found(street_drain())
+    level = np.array([3.9, 3.0, 3.0, 0.0])  # water only over the upper inlet
+    flows = []
+    with Drains(sewer, crest_m=np.array([3.5, 2.2, 3.5, np.nan]), duration_s=1800.0) as drains:
+        for _ in range(200):
+            wanted = drains.wanted_m3_s(np.where(np.arange(4) == 1, 2.2, level))
+            flows.append(wanted)
+            drains.take(wanted * 2.0, dt_s=2.0)
+        told = drains.balance()
+    first, last = flows[0], flows[-1]
+    assert first[0] > 0.1 and first[1] == 0.0 and (np.array(flows)[:, 3] == 0).all()
+    assert last[1] < 0.0 or told.returned_m3 > 0.0  # a low manhole lets it out
+    assert told.exchange_error_rel < 1e-9 and abs(told.continuity_error) < 0.01
+
+
+def test_one_network_at_a_time_and_a_broken_one_says_why() -> None:
+    sewer = found(street_drain())
+    with Drains(sewer, crest_m=np.full(4, 3.5), duration_s=60.0):
+        with pytest.raises(SimulationError) as caught:
+            Drains(sewer, crest_m=np.full(4, 3.5), duration_s=60.0).__enter__()
+        assert caught.value.key == "flood.swmm_busy"
+    ring = found(street_drain(to_node=["B", "C", "OUT"]))
+    with Drains(ring, crest_m=np.full(4, 3.5), duration_s=60.0) as again:
+        assert again.head_m == pytest.approx([2.0, 1.8, 1.6, 1.4], abs=0.01)
