@@ -1,6 +1,7 @@
 """What a city is, as plain data: kinds, tables, grids, meshes, twins, results, schemes."""
 
 from cim.model.arrays import Derived, Network, Rings, network, rings
+from cim.model.body import Body, BodyPool, Draped
 from cim.model.edit import Edit, Scheme, apply_to_grid, apply_to_table
 from cim.model.grid import Grid, GridFrame
 from cim.model.ids import content_ids, own_ids
@@ -12,7 +13,10 @@ from cim.model.twin import SchemedView, Twin, TwinView, WindowView, layer_names
 
 __all__ = [
     "COMMON",
+    "Body",
+    "BodyPool",
     "Derived",
+    "Draped",
     "Edit",
     "FeatureTable",
     "Field",

@@ -8,8 +8,8 @@ twin of `cim.store`; and `SchemedView`, a base with a scheme laid over it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cim.crs import Frame
 from cim.errors import RequestError
+from cim.model.body import BodyPool
 from cim.model.edit import Scheme, apply_to_grid, apply_to_table
 from cim.model.grid import Grid
 from cim.model.mesh import MeshPool
@@ -86,6 +87,10 @@ class TwinView(Protocol):
         """Return meshes, materials and instances."""
         ...
 
+    def bodies(self, *, ids: Sequence[str] | None = None) -> BodyPool:
+        """Return objects as polygons with meaning and look: all, or those with `ids`."""
+        ...
+
 
 @dataclass(frozen=True)
 class Twin:
@@ -96,6 +101,7 @@ class Twin:
     tables: Mapping[str, FeatureTable] = field(default_factory=dict)
     rasters: Mapping[str, Grid] = field(default_factory=dict)
     pool: MeshPool = field(default_factory=MeshPool)
+    body_pool: BodyPool = field(default_factory=BodyPool)
     zone: str = "Asia/Shanghai"
     version: int = 1
     scheme: str | None = None
@@ -145,6 +151,10 @@ class Twin:
     def meshes(self) -> MeshPool:
         """Return meshes, materials and instances."""
         return self.pool
+
+    def bodies(self, *, ids: Sequence[str] | None = None) -> BodyPool:
+        """Return objects as polygons with meaning and look: all, or those with `ids`."""
+        return self.body_pool if ids is None else _only(self.body_pool, ids)
 
 
 class OverBase:
@@ -199,6 +209,10 @@ class OverBase:
         """Return the base's meshes."""
         return self.base.meshes()
 
+    def bodies(self, *, ids: Sequence[str] | None = None) -> BodyPool:
+        """Return the base's bodies."""
+        return self.base.bodies(ids=ids)
+
 
 @dataclass(frozen=True)
 class SchemedView(OverBase):
@@ -251,6 +265,14 @@ class SchemedView(OverBase):
         kept = tuple(i for i in pool.instances if i.object_id not in gone)
         return MeshPool(meshes=pool.meshes, materials=pool.materials, instances=kept)
 
+    def bodies(self, *, ids: Sequence[str] | None = None) -> BodyPool:
+        """Return the base's bodies without those of removed, moved or reshaped objects."""
+        return self.base.bodies(ids=ids).without(
+            e.id
+            for e in self.edits.edits
+            if e.op in ("remove", "move") or (e.op == "change" and e.geometry is not None)
+        )
+
 
 @dataclass(frozen=True)
 class WindowView(OverBase):
@@ -285,6 +307,15 @@ def fitting_cell_m(view: TwinView, cell_m: float | None, *, least_m: float) -> f
 def layer_names(view: TwinView) -> str:
     """Return the names of all layers and grids as one readable line."""
     return ", ".join(sorted([*view.layers(), *view.grids()])) or "-"
+
+
+def _only(pool: BodyPool, ids: Sequence[str]) -> BodyPool:
+    wanted = set(ids)
+    return replace(
+        pool,
+        bodies=tuple(b for b in pool.bodies if b.object_id in wanted),
+        records={id_: record for id_, record in pool.records.items() if id_ in wanted},
+    )
 
 
 def _touches(table: FeatureTable, bounds: Bounds) -> NDArray[Any]:

@@ -19,6 +19,7 @@ from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable
 from cim.model.twin import Twin
 from cim.store import disk, rows
+from cim.store.bodies import write_bodies
 from cim.store.folder import connect, current_number, generations, has_history, read_meta
 from cim.store.lock import one_writer
 from cim.store.raster import write_grid
@@ -216,6 +217,7 @@ def _write(
                 (layer, name, grid.unit, grid.illustrative, grid.source, version),
             )
         write_meshes(connection, twin.pool, version)
+        write_bodies(connection, twin.body_pool, version)
         connection.executemany(
             "INSERT OR IGNORE INTO cim_observation VALUES (?, ?, ?)", observations
         )

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from cim.errors import RequestError
+from cim.model.body import Body, BodyPool
 from cim.model.edit import Edit, apply_to_grid, apply_to_table
 from cim.model.grid import Grid
 from cim.model.kinds import kind, split_layer
@@ -22,6 +23,7 @@ from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable, empty_table
 from cim.model.twin import Twin
 from cim.store import disk, rows
+from cim.store.bodies import retire_bodies, write_bodies
 from cim.store.compare import differing
 from cim.store.create import tidy, write_meshes
 from cim.store.folder import connect, generation, read_meta
@@ -58,6 +60,7 @@ def commit(
     why: str,
     who: str | None = None,
     meshes: MeshPool | None = None,
+    bodies: BodyPool | None = None,
     grids: Sequence[Grid] = (),
 ) -> Changeset:
     """Make edits permanent: all of them, or none.
@@ -72,6 +75,8 @@ def commit(
         For the history; `who` is the user of this machine where None.
     meshes
         Meshes and instances of the objects edited; they replace what those had.
+    bodies
+        Their polygons, which do the same.
     grids
         Whole grids that replace those of their name.
 
@@ -88,7 +93,7 @@ def commit(
         Another writer is at work, or the disk refuses.
     """
     target = Path(path)
-    if not edits and not grids and not (meshes and len(meshes)):
+    if not edits and not grids and not (meshes and len(meshes)) and not bodies:
         return Changeset(None, 0, 0, 0)
     generation(target)
     made: list[Path] = []
@@ -112,6 +117,8 @@ def commit(
                 writer.put_grid(apply_to_grid(grid, edits), made)
             if meshes is not None:
                 writer.put_meshes(meshes)
+            if bodies is not None:
+                writer.put_bodies(bodies)
             counts = writer.finish(why, who_am_i() if who is None else who)
             disk.commit(connection)
         except BaseException:
@@ -214,6 +221,7 @@ class Writer:
             "UPDATE cim_instance SET until = ? WHERE object_id = ? AND until IS NULL",
             (self.version, object_id),
         )
+        retire_bodies(self.connection, object_id, self.version)
 
     def put_grid(self, grid: Grid, made: list[Path]) -> None:
         """Write a grid that replaces the one of its name; note its file in `made`."""
@@ -236,6 +244,12 @@ class Writer:
         for object_id in {i.object_id for i in pool.instances}:
             self._retire(object_id)
         write_meshes(self.connection, pool, self.version)
+
+    def put_bodies(self, pool: BodyPool) -> None:
+        """Write bodies that replace those of their objects, after any meshes of theirs."""
+        for object_id in {b.object_id for b in pool.bodies}:
+            retire_bodies(self.connection, object_id, self.version)
+        write_bodies(self.connection, pool, self.version)
 
     def finish(self, why: str, who: str) -> Changeset:
         """Write the changeset and the new version; the caller commits."""
@@ -346,10 +360,29 @@ def update(path: Path | str, twin: Twin, *, why: str, who: str | None = None) ->
         old = stored.table(layer) if layer in known else empty_table(layer)
         edits += _edits_between(old, fresh)
     grids = [g for g in twin.rasters.values() if not _same_grid(stored, g)]
-    edited = {e.id for e in edits}
+    edited = {e.id for e in edits} | _reshaped(stored, twin)
     instances = tuple(i for i in twin.pool.instances if i.object_id in edited)
     meshes = MeshPool(twin.pool.meshes, twin.pool.materials, instances) if instances else None
-    return commit(path, edits, why=why, who=who, meshes=meshes, grids=grids)
+    bodies = None
+    if twin.body_pool and (edited or twin.body_pool.documents):
+        bodies = twin.bodies(ids=sorted(edited))
+    return commit(path, edits, why=why, who=who, meshes=meshes, bodies=bodies, grids=grids)
+
+
+def _reshaped(stored: StoredTwin, twin: Twin) -> set[str]:
+    """Return the objects whose polygons differ from those kept, look left aside."""
+    ids = sorted({b.object_id for b in twin.body_pool.bodies})
+    old, new = (_shapes(pool.bodies) for pool in (stored.bodies(ids=ids), twin.body_pool))
+    return {id_ for id_ in ids if old.get(id_) != new.get(id_)}
+
+
+def _shapes(bodies: Sequence[Body]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for b in bodies:
+        parts = (b.vertices, b.index, b.rings, b.faces, b.shells, b.solids, b.semantic)
+        shape = (b.type, b.lod, [part.tobytes() for part in parts], list(b.surfaces or ()))
+        found.setdefault(b.object_id, []).append(shape)
+    return found
 
 
 def _edits_between(old: FeatureTable, fresh: FeatureTable) -> list[Edit]:

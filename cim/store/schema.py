@@ -25,7 +25,7 @@ __all__ = [
     "watch",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 COLUMN_TYPES = {
     "text": "TEXT",
@@ -50,6 +50,15 @@ SIDE_TABLES = {
     "alpha REAL, image TEXT",
     "cim_instance": "object_id TEXT NOT NULL, mesh_id TEXT NOT NULL, matrix BLOB NOT NULL, "
     "lod TEXT, cim_level INTEGER, since INTEGER NOT NULL, until INTEGER",
+    "cim_body": "object_id TEXT NOT NULL, type TEXT NOT NULL, lod TEXT, cim_level INTEGER, "
+    "body BLOB NOT NULL, since INTEGER NOT NULL, until INTEGER",
+    "cim_template": "number INTEGER PRIMARY KEY, type TEXT NOT NULL, lod TEXT, "
+    "cim_level INTEGER, body BLOB NOT NULL",
+    "cim_look": "what TEXT NOT NULL, number INTEGER NOT NULL, record TEXT NOT NULL, "
+    "PRIMARY KEY (what, number)",
+    "cim_image": "name TEXT PRIMARY KEY, bytes BLOB NOT NULL",
+    "cim_record": "object_id TEXT PRIMARY KEY, record TEXT NOT NULL",
+    "cim_document": "source TEXT PRIMARY KEY, record TEXT NOT NULL",
     "cim_observation": "sensor TEXT NOT NULL, time_s REAL NOT NULL, value REAL, "
     "PRIMARY KEY (sensor, time_s)",
     "cim_source": "key TEXT, file TEXT, layer TEXT, record TEXT",
@@ -133,6 +142,7 @@ def create_side_tables(connection: sqlite3.Connection, *, srs: tuple[int, str, s
         )
     connection.execute("CREATE INDEX cim_history_id ON cim_history (layer, id)")
     connection.execute("CREATE INDEX cim_instance_object ON cim_instance (object_id)")
+    connection.execute("CREATE INDEX cim_body_object ON cim_body (object_id)")
     connection.execute("PRAGMA application_id = 1196444487")
     connection.execute("PRAGMA user_version = 10300")
 

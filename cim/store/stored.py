@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 
 from cim.crs import Frame
 from cim.errors import RequestError, StoreError
+from cim.model.body import BodyPool
 from cim.model.grid import Grid
 from cim.model.kinds import kinds, split_layer
 from cim.model.mesh import Instance, Material, Mesh, MeshPool
 from cim.model.table import FeatureTable, concat
 from cim.model.twin import Bounds, layer_names
 from cim.store import disk, rows
+from cim.store.bodies import read_bodies
 from cim.store.folder import connect, generation, read_meta
 from cim.store.raster import read_grid
 from cim.store.schema import SCHEMA_VERSION, index_of, quoted
@@ -274,6 +276,11 @@ class StoredTwin:
                 for o, m, matrix, lod, level in placed
             ),
         )
+
+    def bodies(self, *, ids: Sequence[str] | None = None) -> BodyPool:
+        """Return objects as polygons with meaning and look: all, or those with `ids`."""
+        with self.reading() as connection:
+            return read_bodies(connection, self.version, ids=ids)
 
     def find_ids(self, ids: Sequence[str]) -> dict[str, str]:
         """Return the layer of each id.

@@ -21,18 +21,29 @@ __all__ = ["upgrade"]
 
 def _to_2(connection: sqlite3.Connection) -> None:
     """Schema 1 had neither observations nor a watch for other programs' edits."""
-    for name in ("cim_observation", "cim_foreign"):
+    _add_tables(connection, "cim_observation", "cim_foreign")
+    present = connection.execute("SELECT DISTINCT kind FROM cim_layer").fetchall()
+    watch(connection, sorted(kind for (kind,) in present))
+
+
+def _to_3(connection: sqlite3.Connection) -> None:
+    """Schema 2 had no bodies."""
+    names = ("cim_body", "cim_template", "cim_look", "cim_image", "cim_record", "cim_document")
+    _add_tables(connection, *names)
+    connection.execute("CREATE INDEX IF NOT EXISTS cim_body_object ON cim_body (object_id)")
+
+
+def _add_tables(connection: sqlite3.Connection, *names: str) -> None:
+    for name in names:
         connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({SIDE_TABLES[name]})")
         connection.execute(
             "INSERT OR IGNORE INTO gpkg_contents (table_name, data_type, identifier) "
             "VALUES (?, 'attributes', ?)",
             (name, name),
         )
-    present = connection.execute("SELECT DISTINCT kind FROM cim_layer").fetchall()
-    watch(connection, sorted(kind for (kind,) in present))
 
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _to_2}
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _to_2, 2: _to_3}
 
 
 def upgrade(path: Path | str) -> StoredTwin:
