@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cim import messages
+from cim.cli import _show
 from cim.cli._app import answer
 from cim.errors import RequestError
 
@@ -34,18 +35,20 @@ def render(
     underground: Annotated[
         bool, typer.Option("--underground", help=T("scenes.option.underground"))
     ] = False,
+    path: Annotated[str | None, typer.Option("--path", help=T("scenes.option.path"))] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help=T("scenes.option.seconds"))
+    ] = None,
 ) -> dict[str, Any]:
     """Draw a twin or a run of it."""
     from cim.store import open_run, open_scheme, open_twin
-    from scenes.render import render_scene, sizes
+    from scenes.render import sizes
     from scenes.scene import Scene
+    from scenes.write import check, write
 
     if view not in ("oblique", "top", "street"):
         raise RequestError("scenes.view", given=view)
-    if out.suffix.lower() != ".png":
-        raise RequestError("scenes.only_png", given=out)
-    if not out.parent.is_dir():
-        raise RequestError("export.no_folder", given=out.parent)
+    check(out, path=path, seconds=seconds)
     result = None if run is None else open_run(twin, run)
     laid = scheme if scheme is not None or result is None else result.scheme
     shown: Any = open_twin(twin) if laid is None else open_scheme(twin, laid)
@@ -60,5 +63,6 @@ def render(
         size=sizes(size),
         underground=underground,
     )
-    report = render_scene(scene, shown, result, path=out)
+    with _show.progress() as job:
+        report = write(scene, shown, result, path=out, way=path, seconds=seconds, job=job)
     return answer(shown, asdict(report))

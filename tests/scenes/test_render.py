@@ -235,7 +235,7 @@ def test_a_size_that_is_none_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("words", "key"),
     [
-        (["-o", "a.jpg"], "only_png"),
+        (["-o", "a.jpg"], "ending"),
         (["-o", "no/where/a.png"], "no_folder"),
         (["-o", "a.png", "--size", "big"], "size"),
         (["-o", "a.png", "--view", "moon"], "view"),
