@@ -479,7 +479,7 @@ def _font(text: str) -> bytes:
     except ImportError as error:
         raise MissingError("scenes.no_viewer", given="fonttools") from error
     try:
-        face = TTFont(str(overlay.FONT))
+        face = TTFont(str(overlay.FONT), recalcTimestamp=False)
     except OSError as error:
         raise MissingError("scenes.no_font", given=overlay.FONT.name) from error
     subsetter = Subsetter(Options(layout_features=["kern"], hinting=False))
