@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from cim.errors import SourceError, UnitError
 from cim.model.kinds import COMMON, Field, Kind
 from cim.model.table import as_column
+from cim.sources.columns import Column, Rows
 from cim.sources.report import Report
-from cim.sources.rows import Column, Rows
 from cim.sources.spec import LayerSpec
 from cim.sources.values import (
     ALIASES,
@@ -335,7 +335,7 @@ def _parsed(
     numbers = [known.get(v) if v is not None else None for v in column.values]
     values = as_column(numbers, "real")
     lost = there & np.isnan(values)
-    if lost.sum() > there.sum() / 2:
+    if lost.sum() > there.sum() / 2 and not spec.options.get("free_text"):
         raise _wrong_type(declared, column, spec, name)
     out.drop(lost, declared.name, column.values)
     return values

@@ -27,6 +27,7 @@ from cim.registry import standard
 from cim.sources.between import check_between, check_shift
 from cim.sources.district import District, specs_from_files
 from cim.sources.framing import common_frame
+from cim.sources.osm import EDGE
 from cim.sources.probe import Probe, expand, probe
 from cim.sources.raster import read_raster
 from cim.sources.readers import load_reader
@@ -144,7 +145,7 @@ def build_twin(
         raise SourceError("source.no_files")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="cim-")))
-        specs = expand(district.layers, folder)
+        specs = expand(district.layers, folder, report=report, job=job)
         probes = []
         for done, spec in enumerate(specs):
             job.step(done, 2 * len(specs), what="source.looking")
@@ -281,7 +282,8 @@ def _judge(report: Report, layer: str, *, strict: bool, accept_rejects: bool) ->
     if strict and (count.rejected or count.repaired):
         raise SourceError("source.strict", given=layer, values=values)
     limit = standard("quality.rejected_share").number()
-    if count.rejected > limit * count.read and not accept_rejects:
+    faults = count.rejected - sum(e.reason in EDGE for e in mine)
+    if faults > limit * count.read and not accept_rejects:
         values["limit"] = f"{limit:.0%}"
         raise SourceError("source.too_many_rejected", given=layer, values=values)
 

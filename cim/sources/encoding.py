@@ -17,7 +17,7 @@ from cim.errors import SourceError
 from cim.sources.opening import sidecar
 from cim.sources.report import Report
 
-__all__ = ["check_texts", "json_text", "shapefile_encoding"]
+__all__ = ["check_texts", "json_text", "shapefile_encoding", "table_text"]
 
 _LANGUAGE_IDS = {0x4D: "gbk", 0x7A: "gbk", 0x78: "big5", 0x4F: "big5", 0x13: "cp932"}
 _GDAL = {"latin-1": "ISO-8859-1"}  # where GDAL spells a codec in another way than Python
@@ -80,7 +80,7 @@ def json_text(path: Path, declared: str | None) -> bytes:
     """
     raw = path.read_bytes()
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return raw.decode("utf-16").encode()
+        return raw.decode("utf-16", errors="strict").encode()
     raw = raw.removeprefix(codecs.BOM_UTF8)
     try:
         raw.decode("utf-8")
@@ -107,6 +107,28 @@ def json_text(path: Path, declared: str | None) -> bytes:
             values={"declared": declared, "found": "UTF-8"},
         )
     return raw
+
+
+def table_text(path: Path, declared: str | None, report: Report, layer: str) -> str:
+    """Return the text of a CSV: in the declared encoding, else UTF-8, else found and said aloud.
+
+    Raises
+    ------
+    SourceError
+        Not in the declared encoding, or in none that can be told.
+    """
+    if declared is None:
+        raw = path.read_bytes()
+        found = _guess([raw]) if raw[:2] not in (b"\xff\xfe", b"\xfe\xff") else None
+        if found == "gb18030":
+            says = {"encoding": found.upper()}
+            report.note("source.encoding_found", file=path.name, layer=layer, values=says)
+            declared = found
+    try:
+        return json_text(path, declared).decode()
+    except UnicodeDecodeError as error:  # UTF-16 cut in the middle of a character
+        values = {"declared": declared or "UTF-16", "found": "?"}
+        raise SourceError("source.encoding_wrong", given=path.name, values=values) from error
 
 
 def check_texts(columns: Iterable[Iterable[object]], file: str) -> None:

@@ -56,25 +56,37 @@ FORMATS: dict[str, Format] = {
     ".tif": _TIFF,
     ".tiff": _TIFF,
     ".asc": _ASC,
+    ".fgb": Format("FlatGeobuf", "FlatGeobuf", "vector", (b"fgb\x03fgb",)),
+    ".parquet": Format("GeoParquet", "Parquet", "vector", (b"PAR1",)),
+    ".csv": Format("CSV table", "CSV", "vector"),
+    ".xlsx": Format("Excel table", "XLSX", "vector", (b"PK\x03\x04",)),
+    ".osm": Format("OpenStreetMap", "OSM", "vector", (b"<?xml", b"\xef\xbb\xbf<?xml", b"<osm")),
+    ".pbf": Format("OpenStreetMap", "OSM", "vector"),
+    ".bz2": Format("OpenStreetMap", "OSM", "vector", (b"BZh",)),
     ".zip": Format("ZIP archive", "", "archive", (b"PK\x03\x04", b"PK\x05\x06")),
     ".tar": Format("tar archive", "", "archive"),
     ".tgz": Format("tar archive", "", "archive", (b"\x1f\x8b",)),
     ".gz": Format("tar archive", "", "archive", (b"\x1f\x8b",)),
 }
 
+_OSM_GZ = Format("OpenStreetMap", "OSM", "vector", (b"\x1f\x8b",))
+
 _ASC_WORDS = (b"ncols", b"nrows", b"xllcorner", b"xllcenter", b"yllcorner", b"yllcenter")
 
 
 def suffixes() -> str:
     """Return the accepted suffixes as one readable line."""
-    return " ".join(FORMATS)
+    return " ".join({".bz2": ".osm.bz2", ".gz": ".osm.gz .tar.gz"}.get(s, s) for s in FORMATS)
 
 
 def format_of(path: Path) -> Format | None:
     """Return the format that the suffix of `path` promises, or None."""
-    if path.suffix.lower() == ".gz" and Path(path.stem).suffix.lower() != ".tar":
+    suffix, inner = path.suffix.lower(), Path(path.stem).suffix.lower()
+    if suffix == ".gz" and inner != ".tar":
+        return _OSM_GZ if inner == ".osm" else None
+    if suffix == ".bz2" and inner != ".osm":
         return None
-    return FORMATS.get(path.suffix.lower())
+    return FORMATS.get(suffix)
 
 
 def check_file(path: Path) -> Format:
@@ -125,6 +137,10 @@ def _begins_right(found: Format, head: bytes) -> bool:
     words = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if found is _JSON:
         return words[:1] == b"{" or head[:2] in (b"\xff\xfe", b"\xfe\xff")
+    if found.driver == "OSM":
+        return head[4:15] == b"\n\tOSMHeader"
+    if found.driver == "CSV":
+        return b"\0" not in head or head[:2] in (b"\xff\xfe", b"\xfe\xff")
     if found is _ASC:
         return words.lower().startswith(_ASC_WORDS)
     return len(head) >= 512 and head[257:262] == b"ustar"

@@ -14,16 +14,20 @@ import numpy as np
 
 from cim.crs import Box
 from cim.errors import SourceError
+from cim.jobs import QUIET, Job
 from cim.model.kinds import kind, kinds
 from cim.sources.archive import unpack
+from cim.sources.columns import Rows
 from cim.sources.opening import Format, check_file
+from cim.sources.osm import cut_osm
+from cim.sources.osm_tags import PARTS
 from cim.sources.place import Place, check_numbers, middle_box, place_of
 from cim.sources.raster import RasterHead, look_at_raster
 from cim.sources.readers import outer_readers
 from cim.sources.report import Report
-from cim.sources.rows import Rows, parts_of, read_rows
+from cim.sources.rows import parts_of, read_rows
 from cim.sources.shapes import Checked, check_before, from_wkb
-from cim.sources.spec import LayerSpec
+from cim.sources.spec import LayerSpec, source_key
 
 __all__ = ["Probe", "expand", "guess_kind", "probe"]
 
@@ -90,8 +94,10 @@ class Probe:
         return (rank, self.layer, self.spec.source_key, self.spec.file.name, self.spec.part)
 
 
-def expand(specs: tuple[LayerSpec, ...], into: Path) -> list[LayerSpec]:
-    """Return the layers with those of archives unpacked into the folder `into`.
+def expand(
+    specs: tuple[LayerSpec, ...], into: Path, *, report: Report, job: Job = QUIET
+) -> list[LayerSpec]:
+    """Return the layers with archives unpacked, and OpenStreetMap files cut, into `into`.
 
     Raises
     ------
@@ -100,20 +106,65 @@ def expand(specs: tuple[LayerSpec, ...], into: Path) -> list[LayerSpec]:
     """
     out: list[LayerSpec] = []
     for number, spec in enumerate(specs):
-        if _outer(spec) or check_file(spec.file).carrier != "archive":
-            out.append(spec)
-            continue
-        folder = into / str(number)
-        folder.mkdir()
-        inner = unpack(spec.file, folder)
-        wanted = [file for file in inner if file.name == spec.options.get("member")] or inner
-        for file in wanted:
-            found = check_file(file)
-            parts = (
-                [spec.part] if spec.part else [p for p, t in parts_of(file, found) if t is not None]
-            )
-            out += [replace(spec, file=file, part=part) for part in parts]
+        out += _expanded(spec, into / str(number), report, job)
     return out
+
+
+def _expanded(spec: LayerSpec, folder: Path, report: Report, job: Job) -> list[LayerSpec]:
+    found = None if _outer(spec) else check_file(spec.file)
+    if found is None or (found.carrier != "archive" and found.driver != "OSM"):
+        return [spec]
+    folder.mkdir()
+    if found.driver == "OSM":
+        return _osm_layers(spec, folder, report, job)
+    inner = unpack(spec.file, folder)
+    wanted = [file for file in inner if file.name == spec.options.get("member")] or inner
+    out: list[LayerSpec] = []
+    for number, file in enumerate(wanted):
+        one = check_file(file)
+        if one.driver == "OSM":
+            out += _expanded(replace(spec, file=file), folder / f"osm{number}", report, job)
+        elif one.driver in ("CSV", "XLSX") and len(wanted) > 1 and not _has_place(spec, file, one):
+            says = {"member": file.name}
+            report.note("source.archive_skipped", file=spec.file.name, layer="", values=says)
+        else:
+            parts = [p for p, t in parts_of(file, one) if t is not None or one.driver == "XLSX"]
+            out += [replace(spec, file=file, part=p) for p in ([spec.part] if spec.part else parts)]
+    return out
+
+
+def _has_place(spec: LayerSpec, file: Path, found: Format) -> bool:
+    """Tell whether a table beside other files of an archive says where its rows are."""
+    try:
+        read_rows(replace(spec, file=file), found, Report(), "")
+    except SourceError as error:
+        return error.key not in ("source.table_no_place", "source.table_heading")
+    return True
+
+
+def _osm_layers(spec: LayerSpec, folder: Path, report: Report, job: Job) -> list[LayerSpec]:
+    """Return the layers of an OpenStreetMap file, those of the spec's kind where it has one."""
+    building = replace(spec, part="building")
+    cuts = cut_osm(spec.file, folder, source_key=source_key(building), report=report, job=job)
+    made = []
+    for cut in cuts:
+        part = PARTS[cut.part]
+        if spec.kind in (None, part.kind) and spec.part in ("", cut.part):
+            made.append(
+                replace(
+                    spec,
+                    kind=part.kind,
+                    name=spec.name or part.name,
+                    part=cut.part,
+                    id_field="osm_id",
+                    columns={**part.feeds, **spec.columns},
+                    units={**part.units, **spec.units},
+                    options={"arrow": str(cut.file), "free_text": True},
+                )
+            )
+    if not made:
+        raise SourceError("source.no_features", given=spec.file.name)
+    return made
 
 
 def _outer(spec: LayerSpec) -> bool:
@@ -156,8 +207,9 @@ def _probe_raster(spec: LayerSpec, found: Format, report: Report) -> Probe:
 def _probe_vector(spec: LayerSpec, found: Format, report: Report) -> Probe:
     import shapely
 
-    if found.driver == "GPKG" and not spec.part:
-        parts = [name for name, type_ in parts_of(spec.file, found) if type_ is not None]
+    if found.driver in ("GPKG", "XLSX") and not spec.part:
+        listed = parts_of(spec.file, found)
+        parts = [name for name, type_ in listed if type_ is not None or found.driver == "XLSX"]
         if len(parts) > 1:
             values = {"known": ", ".join(parts)}
             raise SourceError("source.which_part", given=spec.file.name, values=values)

@@ -7,64 +7,18 @@ from __future__ import annotations
 
 import re
 import warnings
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cim.errors import SourceError
-from cim.model.kinds import FieldType
+from cim.sources.arrow import GEOMETRY
+from cim.sources.columns import Rows, split_table
 from cim.sources.encoding import check_texts, json_text, shapefile_encoding
 from cim.sources.opening import Format, gdal_reason
 from cim.sources.report import Report
 from cim.sources.spec import LayerSpec
 
-__all__ = ["Column", "Rows", "parts_of", "read_rows"]
-
-LARGEST_EXACT = 2.0**53  # beyond it a float64 column would round whole numbers
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a file: float64 with NaN for missing, or objects with None.
-
-    ``not_finite`` marks numbers that the file gives as NaN or infinite, as against none.
-    """
-
-    type: FieldType
-    values: NDArray[Any]
-    not_finite: NDArray[np.bool_] | None = None
-
-
-@dataclass
-class Rows:
-    """All rows of one layer of a file, as they stand there.
-
-    Attributes
-    ----------
-    wkb
-        (n,) geometry as well-known binary, or None.
-    columns
-        Name -> column.
-    crs
-        What the file says of itself, or None.
-    stated
-        Whether the file itself states it: a GeoJSON without ``crs`` does not, it is
-        longitude and latitude by RFC 7946.
-    geometry_type
-        What the file declares.
-    dropped
-        Columns of a type that no table holds.
-    """
-
-    wkb: NDArray[Any]
-    columns: dict[str, Column]
-    crs: str | None
-    stated: bool
-    geometry_type: str
-    dropped: list[str] = field(default_factory=list)
+__all__ = ["parts_of", "read_rows"]
 
 
 def parts_of(path: Path, found: Format) -> list[tuple[str, str | None]]:
@@ -77,7 +31,7 @@ def parts_of(path: Path, found: Format) -> list[tuple[str, str | None]]:
     """
     import pyogrio
 
-    if found.driver != "GPKG":
+    if found.driver not in ("GPKG", "XLSX"):
         return [("", "")]
     try:
         listed = pyogrio.list_layers(path.absolute())
@@ -97,6 +51,12 @@ def read_rows(spec: LayerSpec, found: Format, report: Report, layer: str) -> Row
     import pyarrow
     import pyogrio
 
+    if "arrow" in spec.options:
+        return _cut_rows(Path(spec.options["arrow"]))
+    if found.driver in ("CSV", "XLSX", "Parquet"):
+        rows = _table_rows(spec, found, report, layer)
+        check_texts((c.values for c in rows.columns.values() if c.type == "text"), spec.file.name)
+        return rows
     path, encoding = spec.file, None
     source: Any = path.absolute()
     stated = True
@@ -124,7 +84,12 @@ def read_rows(spec: LayerSpec, found: Format, report: Report, layer: str) -> Row
             meta, table = pyogrio.raw.read_arrow(
                 source, layer=spec.part or None, encoding=encoding, datetime_as_string=True
             )
-            rows = _split(meta, table)
+            rows = split_table(
+                table,
+                geometry=meta["geometry_name"] or "",
+                fid=meta["fid_column"] or "",
+                geometry_type=str(meta["geometry_type"]),
+            )
     except refusals as error:
         raise _unreadable(path, error) from error
     for why in list(dict.fromkeys(str(one.message) for one in told))[:5]:
@@ -133,6 +98,57 @@ def read_rows(spec: LayerSpec, found: Format, report: Report, layer: str) -> Row
     if found.driver == "GeoJSON" and _crs_is_null(source):
         rows.crs, rows.stated = None, False
     check_texts((c.values for c in rows.columns.values() if c.type == "text"), path.name)
+    return rows
+
+
+def _table_rows(spec: LayerSpec, found: Format, report: Report, layer: str) -> Rows:
+    """Return the rows of a table that says in columns where they are."""
+    from cim.sources.coordinates import csv_columns, placed
+    from cim.sources.parquet import parquet_rows
+
+    if found.driver == "Parquet":
+        return parquet_rows(spec, report, layer)
+    if found.driver == "CSV":
+        return placed(csv_columns(spec.file, spec.encoding, report, layer), spec, report, layer)
+    sheet = _sheet(spec)
+    rows = placed(sheet.columns, spec, report, layer)
+    rows.dropped = sheet.dropped
+    return rows
+
+
+def _sheet(spec: LayerSpec) -> Rows:
+    """Return one sheet of an Excel file; its first row is the heading."""
+    import pyarrow
+    import pyogrio
+
+    try:
+        pyogrio.set_gdal_config_options({"OGR_XLSX_HEADERS": "FORCE"})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _, table = pyogrio.raw.read_arrow(
+                spec.file.absolute(), layer=spec.part or None, datetime_as_string=True
+            )
+    except (
+        pyogrio.errors.DataSourceError,
+        pyogrio.errors.DataLayerError,
+        RuntimeError,
+        ValueError,
+        pyarrow.ArrowException,
+    ) as error:
+        raise _unreadable(spec.file, error) from error
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_XLSX_HEADERS": None})
+    return split_table(table, geometry="", fid="", geometry_type="")
+
+
+def _cut_rows(file: Path) -> Rows:
+    """Return the rows of a layer that was cut out of a file with many; degrees of WGS 84."""
+    import pyarrow as pa
+
+    with pa.OSFile(str(file)) as source:
+        table = pa.ipc.open_file(source).read_all()
+    rows = split_table(table, geometry=GEOMETRY, fid="", geometry_type="")
+    rows.crs, rows.stated = "EPSG:4326", True
     return rows
 
 
@@ -147,78 +163,3 @@ def _states_crs(raw: bytes) -> bool:
 def _crs_is_null(raw: bytes) -> bool:
     head = raw[:200_000].split(b'"features"')[0]
     return re.search(rb'"crs"\s*:\s*null', head) is not None
-
-
-def _split(meta: dict[str, Any], table: Any) -> Rows:
-    import pyarrow as pa
-
-    geometry = meta["geometry_name"] or "wkb_geometry"
-    wkb = np.full(len(table), None, dtype=object)
-    columns: dict[str, Column] = {}
-    dropped = []
-    for name in table.column_names:
-        data = table.column(name).combine_chunks()
-        if name == geometry or (pa.types.is_binary(data.type) and name == "wkb_geometry"):
-            wkb[:] = data.to_numpy(zero_copy_only=False)
-            continue
-        if name == meta["fid_column"] or (not meta["fid_column"] and name == "OGC_FID"):
-            continue
-        column = _column(data, table.schema.field(name).metadata or {})
-        if column is None:
-            dropped.append(name)
-        else:
-            columns[name] = column
-    return Rows(
-        wkb=wkb,
-        columns=columns,
-        crs=None,
-        stated=False,
-        geometry_type=str(meta["geometry_type"]),
-        dropped=dropped,
-    )
-
-
-def _column(data: Any, metadata: dict[bytes, bytes]) -> Column | None:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    type_ = data.type
-    if isinstance(type_, pa.ExtensionType) or type(type_).__name__ == "JsonType":
-        data, type_ = data.storage, data.storage.type
-    if pa.types.is_boolean(type_):
-        return Column("boolean", data.to_numpy(zero_copy_only=False).astype(object))
-    if pa.types.is_integer(type_):
-        exact = pc.max(pc.abs(data.cast(pa.float64(), safe=False))).as_py() or 0.0
-        if exact > LARGEST_EXACT:
-            return Column("text", _objects(data.cast(pa.string())))
-        return Column("integer", _floats(data))
-    if pa.types.is_floating(type_):
-        numbers = _floats(data)
-        there = data.is_valid().to_numpy(zero_copy_only=False)
-        bad = there & ~np.isfinite(numbers)
-        numbers[bad] = np.nan
-        return Column("real", numbers, bad if bad.any() else None)
-    if pa.types.is_date(type_):
-        return Column("text", _objects(data.cast(pa.string())))
-    if pa.types.is_string(type_) or pa.types.is_large_string(type_):
-        kind: FieldType = "instant" if metadata.get(b"GDAL:OGR:type") == b"DateTime" else "text"
-        return Column(kind, _objects(data))
-    if pa.types.is_binary(type_) or pa.types.is_large_binary(type_):
-        return None
-    if pa.types.is_list(type_) or pa.types.is_time(type_):
-        values = [None if v is None else str(v) for v in data.to_pylist()]
-        return Column("text", np.array([*values, None], dtype=object)[:-1])
-    return None
-
-
-def _floats(data: Any) -> NDArray[np.float64]:
-    import pyarrow as pa
-
-    whole = data.cast(pa.float64(), safe=False)
-    return np.array(whole.to_numpy(zero_copy_only=False), dtype=np.float64)
-
-
-def _objects(data: Any) -> NDArray[Any]:
-    values = np.array(data.to_numpy(zero_copy_only=False), dtype=object)
-    values[values == ""] = None
-    return values

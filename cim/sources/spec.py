@@ -14,7 +14,7 @@ from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable
 from cim.sources.report import Report
 
-__all__ = ["LayerSpec", "Loaded", "Reader"]
+__all__ = ["LayerSpec", "Loaded", "Reader", "source_key"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,11 @@ class LayerSpec:
     def source_key(self) -> str:
         """Return the key of the source in ids."""
         return self.source or self.file.stem
+
+
+def source_key(spec: LayerSpec) -> str:
+    """Return what ids are made of beside a source's own: its key, or file and layer."""
+    return spec.source or (f"{spec.file.stem}/{spec.part}" if spec.part else spec.file.stem)
 
 
 @dataclass

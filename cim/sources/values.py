@@ -78,6 +78,7 @@ _SPELLINGS = {
     "year": "a", "years": "a", "年": "a", "-": "1", "": "1", "层": "1", "storeys": "1",
 }  # fmt: skip
 _COUNTED = ("层", "f", "storeys", "storey", "stories", "floors", "levels", "层楼")
+_FEET_INCHES = re.compile(r"""(\d+(?:\.\d+)?)\s*'\s*(\d+(?:\.\d+)?)\s*(?:"|'')""")
 _NUMBER = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(\D*)")
 
 MAY_BE_NEGATIVE = frozenset(
@@ -164,13 +165,16 @@ def parse_number(text: str, field: Field, times: float = 1.0) -> float | None:
     Parameters
     ----------
     text
-        ``"12"``, ``"12 m"``, ``"40 ft"``, full-width digits; for counts also ``"3层"``.
+        ``"12"``, ``"12 m"``, ``"40 ft"``, ``6'7"``, full-width digits; for counts also ``"3层"``.
     field
         The attribute; its unit is the one returned.
     times
         Factor of a number that names no unit of its own.
     """
     tidy = unicodedata.normalize("NFKC", text).strip()
+    both = _FEET_INCHES.fullmatch(tidy) if field.unit == "m" else None
+    if both is not None:
+        return float(both[1]) * 0.3048 + float(both[2]) * 0.0254
     match = _NUMBER.fullmatch(tidy)
     if match is None:
         return None

@@ -21,7 +21,7 @@ from cim.sources.place import named
 from cim.sources.probe import Probe
 from cim.sources.report import Report
 from cim.sources.shapes import Checked, check_in_frame
-from cim.sources.spec import LayerSpec
+from cim.sources.spec import source_key
 from cim.sources.values import to_text
 
 __all__ = ["ABSOLUTE", "Seen", "read_vector"]
@@ -115,10 +115,6 @@ def _into_frame(checked: Checked, probe: Probe, frame: Frame) -> None:
         raise named(error, probe.spec.file.name) from error
 
 
-def _source_key(spec: LayerSpec) -> str:
-    return spec.source or (f"{spec.file.stem}/{spec.part}" if spec.part else spec.file.stem)
-
-
 def _ids(
     probe: Probe,
     what: Kind,
@@ -137,7 +133,7 @@ def _ids(
     if names is not None:
         named_rows &= np.array([name is not None for name in names], dtype=bool)
         ids[named_rows] = own_ids(
-            what.name, _source_key(probe.spec), [names[i] for i in np.flatnonzero(named_rows)]
+            what.name, source_key(probe.spec), [names[i] for i in np.flatnonzero(named_rows)]
         )
     rest = checked.good if names is None else checked.good & ~named_rows
     at = np.flatnonzero(rest)
