@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 import shapely
 
+from cim.errors import ShapeError
 from cim.flood.floors import judge_floors
 from cim.flood.hazard import hazard_class, hazard_rating, stability
 from cim.flood.people import exposed
 from cim.flood.ponds import find_ponds
 from cim.flood.roads import cut_sections, lane_depths, link_depths
+from cim.flood.surface import fine_ground
 from cim.flood.underground import overtopping
-from cim.model import GridFrame
+from cim.model import Grid, GridFrame
 from kernels.flood.ponds import label
 
 NAN = np.nan
+FRAME_2M = GridFrame(0, 2, 2.0, 1, 1)
 
 
 # ---------------------------------------------------------------- streets
@@ -200,3 +203,28 @@ def test_people_are_counted_where_water_enters_or_stands_at_the_wall() -> None:
     assert (told.residents_inside, told.jobs_inside) == (10.0, 1.0)
     assert (told.residents_at_wall, told.jobs_at_wall) == (10.0, 3.0)
     assert told.unknown_population == 1 and told.by_use == {"home": 10.0}
+
+
+# ---------------------------------------------------------------- level within a cell
+def test_a_film_lies_in_the_gutter_and_deep_water_is_level() -> None:
+    ground = np.array([[3.0, 3.15], [3.0, 3.15]], np.float32)  # a kerb through a cell of 2 m
+    fine = fine_ground(Grid("terrain", GridFrame(0, 2, 1.0, 2, 2), ground, "m"), FRAME_2M)
+    # 2 cm over the cell are 4 cm in its lower half; 10 cm fill the gutter and cover the kerb.
+    assert fine.level_m(np.array([[0.02]]))[0, 0] == pytest.approx(3.04, abs=1e-6)
+    assert fine.level_m(np.array([[0.10]]))[0, 0] == pytest.approx(3.175, abs=1e-6)
+    assert np.isnan(fine.level_m(np.array([[0.0]]))).all()
+
+
+def test_the_fine_ground_holds_the_volume_of_the_cell() -> None:
+    rng = np.random.default_rng(3)
+    ground = rng.uniform(2, 3, (8, 12)).astype(np.float32)
+    ground[0, 0] = NAN
+    terrain = Grid("terrain", GridFrame(0, 8, 1.0, 8, 12), ground, "m")
+    fine = fine_ground(terrain, GridFrame(0, 8, 4.0, 2, 3))
+    depth = rng.uniform(0.002, 0.8, (2, 3))
+    level = np.kron(fine.level_m(depth), np.ones((4, 4)))
+    held = np.nan_to_num(np.maximum(level - ground, 0.0)).reshape(2, 4, 3, 4).sum(axis=(1, 3))
+    known = np.isfinite(ground).reshape(2, 4, 3, 4).sum(axis=(1, 3))
+    np.testing.assert_allclose(held, depth * known, rtol=1e-6)
+    with pytest.raises(ShapeError):
+        fine_ground(terrain, GridFrame(1, 8, 4.0, 2, 2))
