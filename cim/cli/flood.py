@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -26,11 +26,16 @@ def verb(
     drain_mm_h: Annotated[
         float | None, typer.Option("--drain-mm-h", help=T("cli.flood.drain"))
     ] = None,
+    drains: Annotated[str, typer.Option("--drains", help=T("cli.flood.drains"))] = "auto",
+    infiltration: Annotated[
+        str, typer.Option("--infiltration", help=T("cli.flood.infiltration"))
+    ] = "none",
     bounds: BoundsOption = None,
     scheme: SchemeOption = None,
 ) -> dict[str, Any]:
     """Rain on a twin."""
     from cim.flood import design_storm, flood
+    from cim.flood.setting import DrainMode, Law
 
     storm = design_storm(return_period_a=return_period_a, duration_min=storm_min)
     return ask(
@@ -42,6 +47,8 @@ def verb(
             duration_s=(storm_min + after_min) * 60.0,
             cell_m=fitting_cell_m(view, cell_m, least_m=2.0),
             drain_mm_h=drain_mm_h,
+            drains=cast(DrainMode, drains),
+            infiltration=cast(Law, infiltration),
             job=job,
         ),
         bounds=bounds,

@@ -20,7 +20,7 @@ from cim.model.table import FeatureTable
 from cim.model.twin import TwinView, layer_names
 from cim.registry import standard
 
-__all__ = ["Site", "lay_out", "site_frame"]
+__all__ = ["Site", "cells_inside", "lay_out", "site_frame"]
 
 Floats = NDArray[np.float64]
 
@@ -158,7 +158,7 @@ def _tables(view: TwinView, kind: str, frame: GridFrame) -> list[FeatureTable]:
     return [view.table(name, bounds=frame.bounds) for name in names]
 
 
-def _cells_inside(shape: Any, frame: GridFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def cells_inside(shape: Any, frame: GridFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows and columns of the cells whose centres lie inside a polygon."""
     import shapely
 
@@ -182,7 +182,7 @@ def _burnt(tables: list[FeatureTable], frame: GridFrame) -> NDArray[np.int64]:
     owner = np.full(frame.shape, -1, np.int64)
     shapes = [shape for table in tables for shape in table.geometry]
     for number, shape in enumerate(shapes):
-        owner[_cells_inside(shape, frame)] = number
+        owner[cells_inside(shape, frame)] = number
     return owner
 
 
@@ -233,16 +233,29 @@ def _nearest_open(cells: NDArray[np.bool_], open_: NDArray[np.bool_]) -> int:
 
 
 def _roughness(view: TwinView, frame: GridFrame) -> tuple[Floats, list[FeatureTable]]:
-    """Manning's n by surface: streets over water over green over the default."""
+    """Manning's n by surface: streets over water over green over land use over the default."""
     entry = standard("flood.manning")
     out = np.full(frame.shape, entry.by_class("default"))
-    used = []
+    used = _by_land_use(view, frame, out)
     for kind, surface in _SURFACES:
         for table in _tables(view, kind, frame):
             used.append(table)
             for shape in _areas(table):
-                out[_cells_inside(shape, frame)] = entry.by_class(surface)
+                out[cells_inside(shape, frame)] = entry.by_class(surface)
     return out, used
+
+
+def _by_land_use(view: TwinView, frame: GridFrame, out: Floats) -> list[FeatureTable]:
+    """Write Manning's n of land whose use says what its surface is."""
+    entry, words = standard("flood.manning"), standard("flood.land_use_surface").value
+    surface = {word: name for name, several in words.items() for word in several}
+    tables = _tables(view, "land_use", frame)
+    for table in tables:
+        for shape, use in zip(table.geometry, table.texts("use"), strict=True):
+            name = surface.get(use.strip().lower())
+            if name is not None:
+                out[cells_inside(shape, frame)] = entry.by_class(name)
+    return tables
 
 
 def _areas(table: FeatureTable) -> Any:
@@ -268,6 +281,6 @@ def _drains(
     for table in tables:
         for shape, capacity in zip(table.geometry, table.numbers("drain_mm_h"), strict=True):
             if np.isfinite(capacity):
-                at = _cells_inside(shape, frame)
+                at = cells_inside(shape, frame)
                 out[at], assumed[at] = max(capacity, 0.0), False
     return out, assumed, tables

@@ -79,6 +79,12 @@ class Storm:
         """Return the intensity of the hardest block."""
         return float(self.rain_mm_h.max())
 
+    def fallen_m(self, t_s: float) -> float:
+        """Return the depth fallen from the start until `t_s`, metres."""
+        begins = np.concatenate([[0.0], self.ends_s[:-1]])
+        spans = np.clip(t_s, begins, self.ends_s) - begins
+        return float(np.sum(spans * self.rain_mm_h) / 3.6e6)
+
 
 def design_storm(
     *,

@@ -8,8 +8,9 @@ the balance: rain in, drained, over the edge, still there.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,8 +19,12 @@ from numpy.typing import NDArray
 from cim import messages
 from cim._version import VERSION
 from cim.errors import MissingError, RequestError, SimulationError
+from cim.flood.coupling import Meeting
+from cim.flood.drains import DrainBalance
 from cim.flood.ground import Site, lay_out, site_frame
+from cim.flood.judge import Judged, judge
 from cim.flood.rain import Storm
+from cim.flood.setting import DrainMode, Law, Setting, set_up
 from cim.jobs import QUIET, Cost, Job
 from cim.model.result import Result, ResultField
 from cim.model.twin import TwinView
@@ -51,6 +56,9 @@ def flood(
     precision: Precision = "f32",
     drain_mm_h: float | None = None,
     manning: float | None = None,
+    drains: DrainMode = "auto",
+    infiltration: Law = "none",
+    zones: tuple[NDArray[np.int64], Sequence[Storm]] | None = None,
     job: Job = QUIET,
 ) -> Result:
     """Rain `storm` on a twin and follow the water.
@@ -74,6 +82,15 @@ def flood(
         there is none.
     manning
         Manning's n (曼宁系数) everywhere; None takes the registry's by surface.
+    drains
+        ``pipes`` runs the twin's storm drains in SWMM, ``sinks`` takes capacities by catchment,
+        ``auto`` pipes where the twin has them and SWMM is installed.
+    infiltration
+        ``none``, ``green_ampt``, ``horton``, ``curve_number`` or ``constant``, on ground that is
+        not sealed.
+    zones
+        Rain that differs from place to place: (rows, cols) number of the storm of each cell of
+        `site_frame`, -1 none, and the storms. `storm` then only says when the rain ends.
     job
         Hears of progress; a cancel is felt within a second, save while kernels compile.
 
@@ -95,17 +112,30 @@ def flood(
         The job was cancelled.
     """
     asked = _Asked.checked(storm, cell_m, duration_s, precision, drain_mm_h, manning)
+    asked = replace(asked, drains=drains, infiltration=infiltration, zones=_zones_told(zones))
     job.step(0.0, asked.duration_s, what="flood.preparing")
     site = lay_out(view, cell_m=cell_m, manning=manning, drain_mm_h=drain_mm_h)
-    ground, water = _solver_arrays(site, precision)
     times_s = np.linspace(0.0, asked.duration_s, _FRAMES)
     depth = np.zeros((_FRAMES, *site.frame.shape), np.float32)
-    job.step(0.0, asked.duration_s, what="flood.compiling")
-    for frame, t_s in _frames(ground, water, asked, times_s, job):
-        depth[frame] = water.depth_m
-        if not np.isfinite(depth[frame]).all():
-            raise SimulationError("flood.not_finite", given=f"{t_s:g}")
-    return _result(view, site, water, asked, times_s, depth)
+    with ExitStack() as stack:
+        setting = set_up(
+            view,
+            site,
+            storm=storm,
+            duration_s=asked.duration_s,
+            drains=drains,
+            infiltration=infiltration,
+            zones=zones,
+            stack=stack,
+        )
+        ground, water = _solver_arrays(setting.site, precision)
+        job.step(0.0, asked.duration_s, what="flood.compiling")
+        for frame, t_s in _frames(ground, water, asked, times_s, setting.meeting, job):
+            depth[frame] = water.depth_m
+            if not np.isfinite(depth[frame]).all():
+                raise SimulationError("flood.not_finite", given=f"{t_s:g}")
+        pipes = None if setting.pipes is None else setting.pipes.balance()
+    return _result(view, setting, water, asked, times_s, depth, pipes)
 
 
 def flood_cost(
@@ -140,6 +170,9 @@ class _Asked:
     precision: Precision
     drain_mm_h: float | None
     manning: float | None
+    drains: DrainMode = "auto"
+    infiltration: Law = "none"
+    zones: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def checked(
@@ -174,6 +207,9 @@ class _Asked:
             "precision": self.precision,
             "drain_mm_h": self.drain_mm_h,
             "manning": self.manning,
+            "drains": self.drains,
+            "infiltration": self.infiltration,
+            "rain_zones": list(self.zones),
             "solver": {
                 "scheme": "local inertial",
                 "theta": _THETA,
@@ -208,13 +244,27 @@ def _solver_arrays(site: Site, precision: Precision) -> tuple[Ground, Water]:
     return ground, new_water(ground)
 
 
+def _zones_told(
+    zones: tuple[NDArray[np.int64], Sequence[Storm]] | None,
+) -> tuple[Mapping[str, Any], ...]:
+    if zones is None:
+        return ()
+    return tuple({**storm.parameters, "depth_mm": storm.depth_mm} for storm in zones[1])
+
+
 def _frames(
-    ground: Ground, water: Water, asked: _Asked, times_s: NDArray[np.float64], job: Job
+    ground: Ground,
+    water: Water,
+    asked: _Asked,
+    times_s: NDArray[np.float64],
+    meeting: Meeting,
+    job: Job,
 ) -> Iterator[tuple[int, float]]:
     """Run to each of `times_s` in slices short enough for a cancel, and say when it is there."""
     from kernels.flood.inertial import advance
 
     t_s, steps = 0.0, 1
+    rain_mps = asked.storm.rain_mm_h / 3.6e6 * (0.0 if asked.zones else 1.0)
     for frame, until_s in enumerate(times_s):
         while t_s < until_s:
             began_s = time.perf_counter()
@@ -223,9 +273,9 @@ def _frames(
                 water,
                 cell_m=asked.cell_m,
                 from_s=t_s,
-                until_s=float(until_s),
+                until_s=min(float(until_s), meeting.next_s()),
                 rain_ends_s=asked.storm.ends_s,
-                rain_mps=asked.storm.rain_mm_h / 3.6e6,
+                rain_mps=rain_mps,
                 most_steps=steps,
                 theta=_THETA,
                 courant=_COURANT,
@@ -238,24 +288,35 @@ def _frames(
                 raise SimulationError("flood.not_finite", given=f"{t_s:g}")
             took_s = time.perf_counter() - began_s
             steps = max(1, min(4 * steps, int(taken * _SLICE_S / max(took_s, 1e-6))))
+            meeting.act(water, t_s=t_s, cell_m=asked.cell_m)
             job.step(t_s, asked.duration_s, what="flood.running")
         yield frame, t_s
 
 
 def _result(
     view: TwinView,
-    site: Site,
+    setting: Setting,
     water: Water,
     asked: _Asked,
     times_s: NDArray[np.float64],
     depth: NDArray[np.float32],
+    pipes: DrainBalance | None,
 ) -> Result:
+    site = setting.site
     shut = np.isnan(site.bed_m)
     depth[:, shut] = np.nan
     peak = np.where(shut, np.nan, water.peak_m).astype(np.float32)
     wet = peak > standard("flood.arrival_depth_m").number()
     at_wall, level = _at_walls(site, peak)
-    fields = (
+    judged = judge(
+        view,
+        site,
+        peak_m=peak,
+        times_s=times_s,
+        depth_m=depth,
+        rain_end_s=asked.storm.duration_s,
+    )
+    fields: tuple[ResultField, ...] = (
         _grid("depth_m", "m", depth, {"en": "water depth", "zh": "积水深度"}, over_time=True),
         _grid("depth_max_m", "m", peak, {"en": "largest water depth", "zh": "最大积水深度"}),
         _grid(
@@ -279,6 +340,7 @@ def _result(
             layer="building",
             ids=site.building_ids,
         ),
+        *judged.fields,
     )
     return Result(
         question="flood",
@@ -287,16 +349,16 @@ def _result(
             for lang, title in {"en": "flood", "zh": "内涝"}.items()
         },
         fields=fields,
-        summary=_summary(site, water, asked, depth[-1], peak, at_wall, level),
+        summary=_summary(setting, water, asked, depth[-1], peak, at_wall, level, judged, pipes),
         parameters=asked.parameters,
         twin_version=view.version,
         scheme=view.scheme,
         kernel_version=f"cim-twin {VERSION}",
-        illustrative=site.illustrative,
+        illustrative=site.illustrative or setting.illustrative,
         times_s=times_s,
         grid=site.frame,
-        balance=_balance(site, water),
-        notes=tuple(_notes(site, asked)),
+        balance=_balance(setting, water),
+        notes=tuple(_notes(setting, asked)),
     )
 
 
@@ -326,20 +388,23 @@ def _at_walls(
 
 
 def _summary(
-    site: Site,
+    setting: Setting,
     water: Water,
     asked: _Asked,
     last: NDArray[np.float32],
     peak: NDArray[np.float32],
     at_wall: NDArray[np.float64],
     level: NDArray[np.float64],
+    judged: Judged,
+    pipes: DrainBalance | None,
 ) -> dict[str, Any]:
+    site, balance = setting.site, _balance(setting, water)
     arrival = standard("flood.arrival_depth_m")
     lane = standard("flood.lane_depth_m")
     cell_m2 = site.frame.cell_m**2
     entered = level > site.floor_level_m + standard("flood.ground_floor_depth_m").number()
     return {
-        "rain_mm": round(_balance(site, water)["rain_m3"] / site.area_m2 * 1000.0, 3),
+        "rain_mm": round(balance["rain_m3"] / site.area_m2 * 1000.0, 3),
         "peak_rain_mm_h": round(asked.storm.peak_mm_h, 3),
         "area_m2": site.area_m2,
         "max_depth_m": round(float(np.nanmax(peak)), 4),
@@ -347,13 +412,21 @@ def _summary(
         "wet_area_m2": float((peak > arrival.number()).sum() * cell_m2),
         "area_over_lane_depth_m2": float((peak > lane.number()).sum() * cell_m2),
         "area_over_lane_depth_at_end_m2": float((last > lane.number()).sum() * cell_m2),
-        "volume_at_end_m3": round(_balance(site, water)["stored_m3"], 3),
+        "volume_at_end_m3": round(balance["stored_m3"], 3),
         "buildings": len(site.building_ids),
         "buildings_touched": int((at_wall > arrival.number()).sum()),
         "buildings_with_floor_level": int(np.isfinite(site.floor_level_m).sum()),
         "buildings_entered": int(entered.sum()),
         "time_steps": int(water.steps[0]),
+        **judged.summary,
+        **({} if pipes is None else {"drains": asdict(pipes)}),
+        **({} if setting.works is None else {"structures": setting.works.told()}),
+        "left_out": [
+            {"id": id_, "reason": messages.text(key, {}, lang="en")}
+            for id_, key in setting.left_out
+        ],
         "rules": {
+            **judged.rules,
             "wet_cells": arrival.key,
             "wet_area_m2": arrival.key,
             "buildings_touched": arrival.key,
@@ -364,17 +437,21 @@ def _summary(
     }
 
 
-def _balance(site: Site, water: Water) -> dict[str, float]:
+def _balance(setting: Setting, water: Water) -> dict[str, float]:
     from kernels.flood.water import LEDGER, stored_m3
 
     ledger = {name: float(v) for name, v in zip(LEDGER, water.ledger, strict=True)}
-    stored = stored_m3(water, cell_m=site.frame.cell_m)
-    came, went = ledger["rain_m3"] + ledger["clipped_m3"], ledger["drained_m3"]
-    error = stored + went + ledger["outflow_m3"] - came
-    return {**ledger, "stored_m3": stored, "error_rel": abs(error) / max(came, 1e-12)}
+    moved = setting.meeting.account
+    stored = stored_m3(water, cell_m=setting.site.frame.cell_m)
+    came = ledger["rain_m3"] + ledger["clipped_m3"]
+    error = stored + ledger["drained_m3"] + ledger["outflow_m3"] - came - sum(moved.values())
+    rain = {"rain_m3": ledger["rain_m3"] + moved.get("rain_m3", 0.0)}
+    total = max(rain["rain_m3"] + ledger["clipped_m3"], 1e-12)
+    return {**ledger, **moved, **rain, "stored_m3": stored, "error_rel": abs(error) / total}
 
 
-def _notes(site: Site, asked: _Asked) -> Iterator[dict[str, str]]:
+def _notes(setting: Setting, asked: _Asked) -> Iterator[dict[str, str]]:
+    site = setting.site
     yield _both("flood.note.model")
     yield _both("flood.note.edges")
     if len(site.building_ids):
@@ -392,7 +469,18 @@ def _notes(site: Site, asked: _Asked) -> Iterator[dict[str, str]]:
             for lang in messages.LANGUAGES
         }
     rules = ("flood.arrival_depth_m", "flood.lane_depth_m", "flood.ground_floor_depth_m")
-    for key in (*asked.storm.standards, *rules):
+    for key, given in setting.notes:
+        yield _both(key, given=given)
+    for key in dict.fromkeys(reason for _, reason in setting.left_out):
+        count = sum(reason == key for _, reason in setting.left_out)
+        said = {lang: messages.text(key, {}, lang=lang) for lang in messages.LANGUAGES}
+        yield {
+            lang: messages.text(
+                "flood.note.left_out", {"given": f"{said[lang]} ({count})"}, lang=lang
+            )
+            for lang in messages.LANGUAGES
+        }
+    for key in (*asked.storm.standards, *rules, *setting.standards):
         yield {lang: cite(key, lang) for lang in messages.LANGUAGES}
 
 

@@ -1,0 +1,201 @@
+"""Pipes, soil, structures and zoned rain in a whole run: what changes hands is accounted for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+
+from cim.errors import RequestError
+from cim.flood import even_storm, flood
+from cim.flood.ground import lay_out
+from cim.flood.structures import find_structures
+from cim.model import Twin
+from cim.model.result import Result
+from tests.cim.test_flood import bare, basin
+from tests.cim.test_flood_drains import street_drain
+from tests.towns import EAST, NORTH, box, layer
+
+SHOWER = even_storm(depth_mm=60, duration_min=20)
+F64: Any = {"precision": "f64", "cell_m": 1.0, "drain_mm_h": 0.0}
+
+
+def asked(view: Twin, **options: Any) -> Result:
+    return flood(view, **{"storm": SHOWER, "duration_s": 1800.0, **F64, **options})
+
+
+def street(**tables: Any) -> Twin:
+    """A flat strip of 320 m by 12 m behind a rim, with the drain of `street_drain` under it."""
+    pytest.importorskip("swmm.toolkit")
+    z = np.full((12, 320), 3.5)
+    z[0], z[-1], z[:, 0], z[:, -1] = 5.0, 5.0, 5.0, 5.0
+    view = bare(z)
+    under = street_drain()
+    moved = {
+        name: layer(
+            name,
+            [shapely.affinity.translate(g, 8.0, 6.5) for g in table.geometry],
+            **{k: list(v) for k, v in table.columns.items()},
+        )
+        for name, table in under.tables.items()
+    }
+    return Twin(name="street", frame=view.frame, tables={**moved, **tables}, rasters=view.rasters)
+
+
+def test_street_and_pipes_move_the_same_water_and_the_balance_closes() -> None:
+    result = asked(street(), drains="pipes")
+    told, balance = result.summary["drains"], result.balance
+    assert told["entered_m3"] > 20.0
+    assert told["exchange_error_rel"] < 1e-9
+    assert -balance["to_drains_m3"] == pytest.approx(told["entered_m3"], rel=1e-9)
+    assert balance["from_drains_m3"] == pytest.approx(told["returned_m3"], rel=1e-9, abs=1e-12)
+    assert balance["error_rel"] < 1e-12 and balance["clipped_m3"] == 0.0
+    assert abs(told["continuity_error"]) < 0.01
+    assert told["outfall_m3"] > 0.0 and told["lost_m3"] == 0.0
+    dry = asked(street(), drains="sinks")
+    assert "drains" not in dry.summary
+    assert result.balance["stored_m3"] < dry.balance["stored_m3"]
+
+
+def test_pipes_take_the_place_of_sinks_only_near_their_openings() -> None:
+    view = street()
+    pipes = flood(view, storm=SHOWER, duration_s=900.0, cell_m=1.0)
+    sinks = flood(view, storm=SHOWER, duration_s=900.0, cell_m=1.0, drains="sinks")
+    assert pipes.parameters["drains"] == "auto" and "drains" in pipes.summary
+    assert 0.0 < pipes.balance["drained_m3"] < 0.5 * sinks.balance["drained_m3"]
+
+
+def test_pipes_that_are_not_there_are_an_error_only_where_they_are_demanded() -> None:
+    with pytest.raises(RequestError) as caught:
+        asked(bare(basin()), drains="pipes")
+    assert caught.value.key == "flood.no_pipes"
+    assert "drains" not in asked(bare(basin())).summary
+    for option, word in (
+        ({"drains": "canals"}, "flood.drains"),
+        ({"infiltration": "x"}, "flood.law"),
+    ):
+        with pytest.raises(RequestError) as caught:
+            asked(bare(basin()), **option)
+        assert caught.value.key == word
+
+
+@pytest.mark.parametrize("law", ["green_ampt", "horton", "curve_number", "constant"])
+def test_water_soaks_into_greens_and_is_accounted_for(law: Any) -> None:
+    green = layer("green", [box(0, 0, 24, 24)])
+    sealed = asked(bare(basin()), storm=SHOWER)
+    result = asked(bare(basin(), green=green), infiltration=law)
+    soaked = -result.balance["infiltrated_m3"]
+    assert 0.0 < soaked < result.balance["rain_m3"]
+    assert result.balance["error_rel"] < 1e-12
+    assert result.balance["stored_m3"] < sealed.balance["stored_m3"]
+
+
+def test_a_curve_number_run_keeps_what_the_formula_says() -> None:
+    rim_free = layer("green", [box(1, 1, 22, 22)])  # water does not run off the flat floor
+    result = asked(bare(basin(), green=rim_free), infiltration="curve_number")
+    s, sealed = (0.0254 * (1000 / cn - 10) for cn in (74, 98))  # the registry's numbers
+
+    def kept(retention: float) -> float:
+        return 0.060 - (0.060 - 0.2 * retention) ** 2 / (0.060 + 0.8 * retention)
+
+    want = kept(s) * 22 * 22 + kept(sealed) * (24 * 24 - 22 * 22)
+    assert -result.balance["infiltrated_m3"] == pytest.approx(want, rel=0.01)
+
+
+def structure(kind: str, *points: tuple[float, float], **numbers: float) -> Any:
+    places = [(EAST + x, NORTH + y) for x, y in points]
+    shape = shapely.LineString(places) if len(places) > 1 else shapely.Point(places[0])
+    return layer("hydraulic_structure", [shape], type=[kind]), numbers
+
+
+def with_structure(
+    z: np.ndarray, kind: str, *points: tuple[float, float], **numbers: float
+) -> Twin:
+    """A twin with one structure, whose numbers are columns of its own."""
+    from dataclasses import replace
+
+    from cim.model import as_column
+    from cim.model.kinds import Field
+
+    table, _ = structure(kind, *points)
+    extra = tuple(Field(n, "real", "", n, n) for n in numbers)
+    columns = {**table.columns, **{n: as_column([v], "real") for n, v in numbers.items()}}
+    full = replace(table, columns=columns, fields=(*table.fields, *extra))
+    return bare(z, hydraulic_structure=full)
+
+
+def two_basins() -> np.ndarray:
+    z = basin()
+    z[:, 12] = 5.0  # a wall between west and east
+    z[:, 13:] -= np.where(z[:, 13:] < 4.0, 1.0, 0.0)  # the east lies lower
+    return z
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        ("weir", {"crest_m": 3.02, "width_m": 2.0}),
+        (
+            "culvert",
+            {"invert_from_m": 3.0, "invert_to_m": 2.0, "width_m": 1.0, "height_m": 0.5},
+        ),
+        ("pump", {"capacity_m3_s": 0.02, "on_m": 0.02, "off_m": 0.01}),
+    ],
+)
+def test_a_structure_moves_water_through_a_wall(kind: str, numbers: dict[str, float]) -> None:
+    plain = asked(bare(two_basins()))
+    view = with_structure(two_basins(), kind, (8.5, 12.5), (17.5, 12.5), **numbers)
+    result = asked(view)
+    moved = result.summary["structures"][0]["moved_m3"]
+    assert moved > 1.0
+    west = np.s_[1:-1, 1:12]
+    before, after = (r.field("depth_m").values[-1][west].sum() for r in (plain, result))
+    assert before - after == pytest.approx(moved, rel=1e-2)  # films hang on the walls
+    assert result.balance["through_structures_m3"] == pytest.approx(0.0, abs=1e-9)
+    assert result.balance["error_rel"] < 1e-12
+
+
+def test_a_pump_to_the_river_and_a_full_tank() -> None:
+    pump = with_structure(basin(), "泵站", (12.5, 12.5), capacity_m3_s=0.01, on_m=0.02)
+    out = -asked(pump).balance["out_by_structures_m3"]
+    assert 5.0 < out <= 0.01 * 1800
+    tank = with_structure(basin(), "tank", (12.5, 12.5), volume_m3=3.0, capacity_m3_s=0.05)
+    result = asked(tank)
+    assert -result.balance["into_tanks_m3"] == pytest.approx(3.0, rel=1e-9)
+    assert result.balance["error_rel"] < 1e-12
+
+
+def test_a_structure_without_its_numbers_or_place_is_listed() -> None:
+    for kind, numbers, point, reason in (
+        ("weir", {"crest_m": 3.0}, (5.0, 5.0), "flood.left_out.structure_numbers"),
+        ("sluice?", {}, (5.0, 5.0), "flood.left_out.structure_type"),
+        ("pump", {"capacity_m3_s": 1.0}, (23.9, 23.9), None),
+    ):
+        view = with_structure(basin(), kind, point, **numbers)
+        found = find_structures(view, lay_out(view, cell_m=1.0))
+        assert [r for _, r in found.left_out] == ([reason] if reason else [])
+    result = asked(with_structure(basin(), "sluice?", (5.0, 5.0)))
+    assert len(result.summary["left_out"]) == 1
+
+
+def test_rain_by_zones_falls_where_it_is_told_to() -> None:
+    zone = np.zeros((24, 24), np.int64)
+    zone[:, 12:] = 1
+    zone[:, 20:] = -1
+    light, heavy = (
+        even_storm(depth_mm=20, duration_min=20),
+        even_storm(depth_mm=60, duration_min=10),
+    )
+    result = asked(bare(basin()), zones=(zone, [light, heavy]))
+    want = 24 * 12 * 0.020 + 24 * 8 * 0.060
+    assert result.balance["rain_m3"] == pytest.approx(want, rel=1e-9)
+    assert result.balance["error_rel"] < 1e-12
+    assert [z["depths_mm"] for z in result.parameters["rain_zones"]] == [[20.0], [60.0]]
+
+
+def test_f32_keeps_its_account_too() -> None:
+    result = asked(street(), drains="pipes", precision="f32")
+    assert result.balance["error_rel"] < 1e-6
+    assert result.summary["drains"]["exchange_error_rel"] < 1e-9
