@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cim.errors import RequestError
-from scenes.scene import SCHEMA, Scene, scene_from_json
+from scenes.history import History, command
+from scenes.scene import SCHEMA, Annotation, Bookmark, Eye, Plane, Scene, Style, scene_from_json
 
 FULL = Scene(
     layers=("building", "road"),
@@ -22,6 +25,20 @@ FULL = Scene(
     lang="zh",
     title="五大道",
     underground=True,
+    styles=(
+        Style("building", opacity=0.5, by="height_m", ramp="heat", limits=(0.0, 60.0)),
+        Style("tree", visible=False, rgb=(90, 120, 80), label="species"),
+    ),
+    legend=False,
+    eye=Eye((517100.0, 4330500.0, 80.0), (517100.0, 4330700.0, 3.0), 40.0),
+    bookmarks=(
+        Bookmark("民园", eye=Eye((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)), time_s=60.0),
+        Bookmark("plan", camera="top", bounds=(0.0, 0.0, 9.0, 9.0)),
+    ),
+    clip=(Plane((517100.0, 4330700.0, 3.0), (0.0, 1.0, 0.0)),),
+    sun="2026-12-22T12:00:00+08:00",
+    selection=("bld-1", "bld-2"),
+    annotations=(Annotation("此处积水", (517100.0, 4330700.0, 3.0)),),
 )
 
 
@@ -70,6 +87,23 @@ def test_a_scene_of_a_newer_program_is_refused_by_number() -> None:
         '{"schema": 1, "layers": "building"}',
         '{"schema": 1, "lang": "fr"}',
         '{"schema": 1, "time_s": "noon"}',
+        '{"schema": 2, "styles": [{"layer": "road", "opacity": 1.5}]}',
+        '{"schema": 2, "styles": [{"opacity": 1}]}',
+        '{"schema": 2, "styles": [{"layer": "road", "rgb": [1, 2, 300]}]}',
+        '{"schema": 2, "styles": [{"layer": "road", "limits": [3, 3]}]}',
+        '{"schema": 2, "styles": [{"layer": "road", "ramp": "jet"}]}',
+        '{"schema": 2, "styles": {"layer": "road"}}',
+        '{"schema": 2, "styles": ["road"]}',
+        '{"schema": 2, "eye": {"position": [0, 0, 0], "focus": [0, 0, 0]}}',
+        '{"schema": 2, "eye": {"position": [0, 0], "focus": [1, 0, 0]}}',
+        '{"schema": 2, "eye": [0, 0, 0]}',
+        '{"schema": 2, "clip": [{"at": [0, 0, 0], "normal": [0, 0, 0]}]}',
+        '{"schema": 2, "sun": "2026-12-22T12:00:00"}',
+        '{"schema": 2, "sun": "noon"}',
+        '{"schema": 2, "selection": "bld-1"}',
+        '{"schema": 2, "annotations": [{"text": 5, "at": [0, 0, 0]}]}',
+        '{"schema": 2, "bookmarks": [{"name": "x", "camera": "moon"}]}',
+        '{"schema": 2, "legend": 1}',
     ],
 )
 def test_a_text_that_is_no_scene_gets_an_answer(text: str) -> None:
@@ -77,3 +111,52 @@ def test_a_text_that_is_no_scene_gets_an_answer(text: str) -> None:
         scene_from_json(text)
     assert caught.value.key == "scenes.no_scene"
     assert caught.value.remedy("zh")
+
+
+def test_a_scene_of_the_first_schema_is_still_read() -> None:
+    old = {"schema": 1, "layers": ["road"], "camera": "top", "size": [640, 360], "time_s": 5.0}
+    expected = Scene(layers=("road",), camera="top", size=(640, 360), time_s=5.0)
+    assert scene_from_json(json.dumps(old)) == expected
+
+
+def test_steps_are_undone_and_redone_in_order() -> None:
+    history = History(Scene())
+    first = history.do("camera", replace(history.scene, camera="top"))
+    second = history.do("select", replace(history.scene, selection=("bld-1",)))
+    assert [history.undo(), history.undo(), history.undo()] == [first, Scene(), Scene()]
+    assert [history.redo(), history.redo(), history.redo()] == [first, second, second]
+    history.undo()
+    other = history.do("street", replace(history.scene, camera="street"))
+    assert history.redo() == other and [step.name for step in history.done] == ["camera", "street"]
+
+
+def test_a_step_that_changes_nothing_is_none() -> None:
+    history = History(FULL)
+    history.do("nothing", replace(FULL))
+    assert history.done == []
+
+
+def test_a_step_changes_only_its_own_parts_of_another_scene() -> None:
+    step = command("look", Scene(), replace(Scene(), camera="top", time_s=3.0))
+    assert set(step.changes) == {"camera", "time_s"}
+    there = step.apply(FULL)
+    assert there == replace(FULL, camera="top", time_s=3.0)
+    assert step.inverse().apply(there) == replace(FULL, camera="oblique", time_s=None)
+
+
+@given(st.lists(st.sampled_from(["do", "undo", "redo"]), max_size=40))
+def test_any_walk_through_history_ends_where_its_steps_lead(moves: list[str]) -> None:
+    """Beside a plain list of scenes with a finger on one of them."""
+    history, scenes, at = History(Scene()), [Scene()], 0
+    for number, move in enumerate(moves):
+        if move == "do":
+            scenes = [*scenes[: at + 1], replace(scenes[at], time_s=float(number))]
+            at += 1
+            history.do(move, scenes[at])
+        elif move == "undo":
+            at = max(0, at - 1)
+            history.undo()
+        else:
+            at = min(len(scenes) - 1, at + 1)
+            history.redo()
+        assert history.scene == scenes[at]
