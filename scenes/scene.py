@@ -185,7 +185,7 @@ def scene_from_json(text: str) -> Scene:
         version = int(record.pop("schema"))
         if version > SCHEMA:
             raise RequestError("scenes.newer_scene", given=version)
-        scene = _made(Scene, record)
+        scene: Scene = _made(Scene, record)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, RequestError):
             raise
@@ -198,8 +198,17 @@ def scene_from_json(text: str) -> Scene:
 
 _PARTS: Mapping[str, type] = {"styles": Style, "bookmarks": Bookmark, "clip": Plane}
 _PARTS = {**_PARTS, "annotations": Annotation, "eye": Eye}
-_LISTS = ("layers", "bounds", "size", "styles", "bookmarks", "clip", "selection", "annotations")
-_LISTS += ("position", "focus", "at", "normal", "rgb", "limits")
+_LISTS: tuple[str, ...] = (
+    "layers",
+    "bounds",
+    "size",
+    "styles",
+    "bookmarks",
+    "clip",
+    "selection",
+    "annotations",
+)
+_LISTS = (*_LISTS, "position", "focus", "at", "normal", "rgb", "limits")
 
 
 def _made(kind: type, record: Mapping[str, Any]) -> Any:
