@@ -1,4 +1,4 @@
-"""The verb of this package: cim render."""
+"""The verbs of this package: cim render and cim map."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cim.cli import _show
 from cim.cli._app import answer
 from cim.errors import RequestError
 
-__all__ = ["render"]
+__all__ = ["paper_map", "render"]
 
 T = messages.text
 
@@ -65,4 +65,53 @@ def render(
     )
     with _show.progress() as job:
         report = write(scene, shown, result, path=out, way=path, seconds=seconds, job=job)
+    return answer(shown, asdict(report))
+
+
+def paper_map(
+    twin: Annotated[Path, typer.Argument(help=T("cli.option.twin"))],
+    out: Annotated[Path, typer.Option("-o", "--out", help=T("scenes.option.map"))],
+    scale: Annotated[float | None, typer.Option("--scale", help=T("scenes.option.scale"))] = None,
+    paper: Annotated[str, typer.Option("--paper", help=T("scenes.option.paper"))] = "A4",
+    portrait: Annotated[bool, typer.Option("--portrait", help=T("scenes.option.portrait"))] = False,
+    by: Annotated[str | None, typer.Option("--by", help=T("scenes.option.by"))] = None,
+    layers: Annotated[str | None, typer.Option("--layers", help=T("scenes.option.layers"))] = None,
+    run: Annotated[str | None, typer.Option("--run", help=T("scenes.option.run"))] = None,
+    field: Annotated[str | None, typer.Option("--field", help=T("scenes.option.field"))] = None,
+    time: Annotated[float | None, typer.Option("--time", help=T("scenes.option.time"))] = None,
+    scheme: Annotated[str | None, typer.Option("--scheme", help=T("cli.option.scheme"))] = None,
+    bounds: Annotated[
+        tuple[float, float, float, float] | None,
+        typer.Option("--bounds", help=T("cli.query.bounds")),
+    ] = None,
+    title: Annotated[str | None, typer.Option("--title", help=T("scenes.option.title"))] = None,
+    source: Annotated[str | None, typer.Option("--source", help=T("scenes.option.source"))] = None,
+    underground: Annotated[
+        bool, typer.Option("--underground", help=T("scenes.option.underground"))
+    ] = False,
+) -> dict[str, Any]:
+    """Draw a map on paper at true scale."""
+    from cim.store import open_run, open_scheme, open_twin
+    from scenes.paper import Sheet, write_map
+
+    if not out.parent.is_dir():
+        raise RequestError("export.no_folder", given=out.parent)
+    result = None if run is None else open_run(twin, run)
+    laid = scheme if scheme is not None or result is None else result.scheme
+    shown: Any = open_twin(twin) if laid is None else open_scheme(twin, laid)
+    sheet = Sheet(
+        paper=paper,
+        portrait=portrait,
+        scale=scale,
+        bounds=bounds,
+        layers=None if layers is None else tuple(x.strip() for x in layers.split(",")),
+        by=by,
+        field=field,
+        time_s=time,
+        title=title,
+        source=source,
+        underground=underground,
+    )
+    with _show.progress() as job:
+        report = write_map(sheet, shown, result, path=out, job=job)
     return answer(shown, asdict(report))
