@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,6 +93,7 @@ def draw_chart(
     drawing: Drawing | None,
     result: Result | None,
     font: Any,
+    writable: Callable[[str], str],
     underground: bool = False,
 ) -> Chart:
     """Draw layers and a result into axes that show `box` at 1 : `scale`.
@@ -107,8 +108,8 @@ def draw_chart(
         Denominator of the scale: how wide a metre is on paper.
     drawing, result
         A result or attribute as colours, and the run it is of.
-    font
-        matplotlib font of names.
+    font, writable
+        matplotlib font of names, and what replaces characters it lacks.
     underground
         Whether pipes and manholes are shown.
     """
@@ -148,7 +149,7 @@ def draw_chart(
         )
     for name in shown:
         if kinds[name] == "road":
-            _street_names(axes, view.table(name, bounds=box), box, scale, font)
+            _street_names(axes, view.table(name, bounds=box), box, scale, font, writable)
     return chart
 
 
@@ -296,7 +297,14 @@ def _path(polygon: Any) -> Any:
     return Path(xy, codes)
 
 
-def _street_names(axes: Any, table: FeatureTable, box: Bounds, scale: float, font: Any) -> None:
+def _street_names(
+    axes: Any,
+    table: FeatureTable,
+    box: Bounds,
+    scale: float,
+    font: Any,
+    writable: Callable[[str], str],
+) -> None:
     """Write each street's name once, along the middle of its longest stretch in the frame."""
     size_pt, frame = 5.5, shapely.box(*box)
     per_pt = scale / 1000.0 / _POINT  # metres a point
@@ -322,7 +330,7 @@ def _street_names(axes: Any, table: FeatureTable, box: Bounds, scale: float, fon
         middle = line.interpolate(line.length / 2)
         for halo in (True, False):  # a halo turns letters into outlines: the word comes again
             axes.text(
-                middle.x, middle.y, name, fontproperties=font, fontsize=size_pt, rotation=angle,
+                middle.x, middle.y, writable(name), fontproperties=font, fontsize=size_pt, rotation=angle,
                 rotation_mode="anchor", ha="center", va="center", color=(0.25, 0.25, 0.28),
                 zorder=60.0, clip_on=True, path_effects=_halo() if halo else None,
             )  # fmt: skip

@@ -152,7 +152,7 @@ def write_map(
         axes = writer.frame(frame, box)
         chart = draw_chart(
             axes, view, layers, box, scale=scale, drawing=drawing, result=result,
-            font=writer.font, underground=sheet.underground,
+            font=writer.font, writable=writer.writable, underground=sheet.underground,
         )  # fmt: skip
         job.step(1, 3, what="scenes.mapping")
         writer.furniture(view, result, drawing, chart, scale, box)
@@ -267,13 +267,14 @@ class _Writer:
             edge.set(linewidth=0.8, zorder=90)
         return axes
 
-    def text(self, x: float, y: float, words: str, size: float, **look: Any) -> Any:
+    def _text(self, x: float, y: float, words: str, size: float, **look: Any) -> Any:
         """Write words at millimetres of the page."""
         return self.page.text(
-            x, y, self._writable(words), fontproperties=self.font, fontsize=size, **look
+            x, y, self.writable(words), fontproperties=self.font, fontsize=size, **look
         )
 
-    def _writable(self, words: str) -> str:
+    def writable(self, words: str) -> str:
+        """Return words with □ for what the font lacks, and remember it."""
         lacking = {c for c in words if ord(c) not in self._known and c != "\n"}
         self.unwritten |= lacking
         return "".join("□" if c in lacking else c for c in words)
@@ -303,13 +304,13 @@ class _Writer:
             below += " · " + self.say("scenes.after", time=clock(drawing.time_s))
         if view.scheme:
             below += " · " + self.say("scenes.scheme", name=view.scheme)
-        self.text(_MARGIN, h - _MARGIN - 5.5, self.sheet.title or main, 15, color=_INK)
-        self.text(_MARGIN, h - _MARGIN - 10.5, below, 8, color=_GREY)
+        self._text(_MARGIN, h - _MARGIN - 5.5, self.sheet.title or main, 15, color=_INK)
+        self._text(_MARGIN, h - _MARGIN - 10.5, below, 8, color=_GREY)
         left, y = w - _MARGIN - _SIDE, h - _MARGIN - _HEAD - 3.0
         if view.illustrative or (result is not None and result.illustrative):
             mark = {"boxstyle": "round,pad=0.3", "facecolor": _RED, "edgecolor": "none"}
             words = self._fold(self.say("scenes.illustrative"), 30)
-            self.text(left + 1.0, y, words, 7, color="white", va="top", bbox=mark)
+            self._text(left + 1.0, y, words, 7, color="white", va="top", bbox=mark)
             y -= 4.0 * (words.count("\n") + 1) + 3.0
         if drawing is not None:
             y = self._legend(drawing.legend, left, y)
@@ -326,7 +327,7 @@ class _Writer:
             keys.insert(0, ((r, g, b), title))
         else:
             words = self._fold(title, 30)
-            self.text(left, y, words, 8, color=_INK, va="top")
+            self._text(left, y, words, 8, color=_INK, va="top")
             y -= 3.6 * (words.count("\n") + 1) + 1.5
         if len(legend.rgb) > 1:
             high = 34.0
@@ -338,7 +339,7 @@ class _Writer:
             for share, words in legend.marks:
                 at = y - high * (1 - share)
                 self.page.plot((left + 5.0, left + 6.0), (at, at), color=_INK, lw=0.4)
-                self.text(left + 7.0, at, words, 6.5, color=_INK, va="center_baseline")
+                self._text(left + 7.0, at, words, 6.5, color=_INK, va="center_baseline")
             self.page.set(xlim=(0, self.paper[0]), ylim=(0, self.paper[1]))
             y -= high + 4.0
         return self._signs(keys, left, y, translate=False)
@@ -362,7 +363,7 @@ class _Writer:
             if translate:
                 words = self.say(key) if "." in key else self._kind(key)
             words = self._fold(words, 26)
-            self.text(left + 7.0, y - 0.2, words, 6.5, color=_INK, va="top")
+            self._text(left + 7.0, y - 0.2, words, 6.5, color=_INK, va="top")
             y -= 3.2 * (words.count("\n") + 1) + 1.2
         return y - 2.0
 
@@ -380,7 +381,7 @@ class _Writer:
             self.say("scenes.made", version=VERSION, number=view.version),
         ]
         folded = "\n".join(self._fold(line, 38) for line in lines if line)
-        self.text(left, _MARGIN, folded, 5.2, color=_GREY, va="bottom", linespacing=1.35)
+        self._text(left, _MARGIN, folded, 5.2, color=_GREY, va="bottom", linespacing=1.35)
         y = _MARGIN + 2.9 * (folded.count("\n") + 1) + 5.0
         self._scale_bar(scale, left, y)
         self._north(left + _SIDE - 6.0, y + 13.0)
@@ -400,16 +401,16 @@ class _Writer:
             value = metres * share
             words = f"{value:g}" if metres < 1000 else f"{value / 1000:g}"
             words += (" m" if metres < 1000 else " km") if share == 1.0 else ""
-            self.text(left + share * long, y + 2.2, words, 5.5, color=_INK, ha="center")
-        self.text(left, y + 6.5, f"1 : {scale:,.0f}".replace(",", " "), 9, color=_INK)
+            self._text(left + share * long, y + 2.2, words, 5.5, color=_INK, ha="center")
+        self._text(left, y + 6.5, f"1 : {scale:,.0f}".replace(",", " "), 9, color=_INK)
 
     def _north(self, x: float, y: float) -> None:
         from matplotlib.patches import Polygon
 
         shape = [(x, y + 5.0), (x + 2.2, y - 4.0), (x, y - 2.2), (x - 2.2, y - 4.0)]
         self.page.add_patch(Polygon(shape, closed=True, fc=_INK, ec="none"))
-        self.text(x, y + 5.8, "N", 8, color=_RED, ha="center")
-        self.text(x, y - 7.2, self.say("scenes.grid_north"), 4.6, color=_GREY, ha="center")
+        self._text(x, y + 5.8, "N", 8, color=_RED, ha="center")
+        self._text(x, y - 7.2, self.say("scenes.grid_north"), 4.6, color=_GREY, ha="center")
 
     @staticmethod
     def _fold(words: str, most: int) -> str:
