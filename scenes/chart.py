@@ -51,6 +51,7 @@ _ORDER = (
     "wall", "tree", "building_part", "building", *_SPOTS,
 )  # fmt: skip
 _UNDER = ("pipe", "pipe_node")
+_INK = (0.25, 0.25, 0.28)
 _MOST_VECTORS = 20_000  # more features than this are drawn as pixels: no reader opens them
 _POINT = 72.0 / 25.4  # points a millimetre
 
@@ -330,9 +331,9 @@ def _street_names(
         middle = line.interpolate(line.length / 2)
         for halo in (True, False):  # a halo turns letters into outlines: the word comes again
             axes.text(
-                middle.x, middle.y, writable(name), fontproperties=font, fontsize=size_pt, rotation=angle,
-                rotation_mode="anchor", ha="center", va="center", color=(0.25, 0.25, 0.28),
-                zorder=60.0, clip_on=True, path_effects=_halo() if halo else None,
+                middle.x, middle.y, writable(name), fontproperties=font, fontsize=size_pt,
+                rotation=angle, rotation_mode="anchor", ha="center", va="center",
+                color=_INK, zorder=60.0, clip_on=True, path_effects=_halo() if halo else None,
             )  # fmt: skip
 
 

@@ -279,7 +279,7 @@ class _Writer:
         self.unwritten |= lacking
         return "".join("□" if c in lacking else c for c in words)
 
-    def say(self, key: str, **values: object) -> str:
+    def _say(self, key: str, **values: object) -> str:
         """Return a text in the sheet's language."""
         return messages.text(key, values, lang=self.sheet.lang)
 
@@ -301,15 +301,15 @@ class _Writer:
         elif drawing is not None:
             main, below = drawing.legend.title, name
         if drawing is not None and drawing.time_s is not None:
-            below += " · " + self.say("scenes.after", time=clock(drawing.time_s))
+            below += " · " + self._say("scenes.after", time=clock(drawing.time_s))
         if view.scheme:
-            below += " · " + self.say("scenes.scheme", name=view.scheme)
+            below += " · " + self._say("scenes.scheme", name=view.scheme)
         self._text(_MARGIN, h - _MARGIN - 5.5, self.sheet.title or main, 15, color=_INK)
         self._text(_MARGIN, h - _MARGIN - 10.5, below, 8, color=_GREY)
         left, y = w - _MARGIN - _SIDE, h - _MARGIN - _HEAD - 3.0
         if view.illustrative or (result is not None and result.illustrative):
             mark = {"boxstyle": "round,pad=0.3", "facecolor": _RED, "edgecolor": "none"}
-            words = self._fold(self.say("scenes.illustrative"), 30)
+            words = self._fold(self._say("scenes.illustrative"), 30)
             self._text(left + 1.0, y, words, 7, color="white", va="top", bbox=mark)
             y -= 4.0 * (words.count("\n") + 1) + 3.0
         if drawing is not None:
@@ -361,7 +361,7 @@ class _Writer:
             )
             words = key
             if translate:
-                words = self.say(key) if "." in key else self._kind(key)
+                words = self._say(key) if "." in key else self._kind(key)
             words = self._fold(words, 26)
             self._text(left + 7.0, y - 0.2, words, 6.5, color=_INK, va="top")
             y -= 3.2 * (words.count("\n") + 1) + 1.2
@@ -376,9 +376,9 @@ class _Writer:
         datum = "" if frame.height_datum is None else f" · {frame.height_datum}"
         names = self.sheet.source or "; ".join(chart.sources)
         lines = [
-            self.say("scenes.source", names=names) if names else "",
+            self._say("scenes.source", names=names) if names else "",
             f"{crs_title(frame.crs)}{datum}",
-            self.say("scenes.made", version=VERSION, number=view.version),
+            self._say("scenes.made", version=VERSION, number=view.version),
         ]
         folded = "\n".join(self._fold(line, 38) for line in lines if line)
         self._text(left, _MARGIN, folded, 5.2, color=_GREY, va="bottom", linespacing=1.35)
@@ -410,7 +410,7 @@ class _Writer:
         shape = [(x, y + 5.0), (x + 2.2, y - 4.0), (x, y - 2.2), (x - 2.2, y - 4.0)]
         self.page.add_patch(Polygon(shape, closed=True, fc=_INK, ec="none"))
         self._text(x, y + 5.8, "N", 8, color=_RED, ha="center")
-        self._text(x, y - 7.2, self.say("scenes.grid_north"), 4.6, color=_GREY, ha="center")
+        self._text(x, y - 7.2, self._say("scenes.grid_north"), 4.6, color=_GREY, ha="center")
 
     @staticmethod
     def _fold(words: str, most: int) -> str:
