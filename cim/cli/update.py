@@ -82,6 +82,6 @@ def _unknown_sources(stored: StoredTwin, fresh: Twin) -> list[str]:
     found = []
     for layer, table in fresh.tables.items():
         if layer in known:
-            before = set(stored.table(layer).texts("source"))
+            before = stored.sources(layer)
             found += [s for s in dict.fromkeys(table.texts("source")) if before and s not in before]
     return list(dict.fromkeys(found))

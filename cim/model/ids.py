@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cim.model.kinds import kind
 
-__all__ = ["content_ids", "own_ids"]
+__all__ = ["content_ids", "geometry_marks", "own_ids", "record_texts"]
 
 
 def own_ids(kind_name: str, source_key: str, own: Sequence[object]) -> list[str]:
@@ -36,7 +37,9 @@ def own_ids(kind_name: str, source_key: str, own: Sequence[object]) -> list[str]
 
 
 def content_ids(
-    kind_name: str, geometry: Sequence[Any], records: Sequence[Mapping[str, object]]
+    kind_name: str,
+    geometry: Sequence[Any] | NDArray[Any],
+    columns: Mapping[str, Sequence[Any] | NDArray[Any]],
 ) -> list[str]:
     """Return ids from geometry rounded to 1 cm and attributes, in their order.
 
@@ -46,26 +49,58 @@ def content_ids(
         Kind of the objects.
     geometry
         Shapely geometries in metres, or None.
-    records
-        Attributes of each object; missing values do not count.
+    columns
+        Attribute -> its value for each object; missing values do not count.
     """
-    import shapely
-
     prefix = kind(kind_name).prefix
-    ids = []
-    for shape, record in zip(geometry, records, strict=True):
-        wkb = b"" if shape is None else shapely.to_wkb(_rounded(shape), byte_order=1)
-        kept = {k: v for k, v in sorted(record.items()) if v is not None and v == v}
-        text = json.dumps(kept, sort_keys=True, ensure_ascii=False, default=str)
-        ids.append(f"{prefix}-{_digest(wkb + text.encode())}")
-    return ids
+    texts = record_texts(columns, len(geometry))
+    return [
+        f"{prefix}-{_digest(wkb + text.encode())}"
+        for wkb, text in zip(geometry_marks(geometry), texts, strict=True)
+    ]
 
 
-def _rounded(shape: Any) -> Any:
+def geometry_marks(geometry: Sequence[Any] | NDArray[Any]) -> list[bytes]:
+    """Return well-known binary of geometries rounded to 1 cm, whichever vertex they begin at."""
     import shapely
 
-    moved = shapely.transform(shape, lambda xy: np.round(xy, 2) + 0.0, include_z=True)
-    return moved.normalize()
+    shapes = np.empty(len(geometry), dtype=object)
+    shapes[:] = geometry
+    there = ~shapely.is_missing(shapes)
+    marks = np.full(len(shapes), b"", dtype=object)
+    for deep in (False, True):  # a flat geometry stays flat
+        part = there & (shapely.has_z(shapes) == deep)
+        moved = shapely.transform(shapes[part], lambda xy: np.round(xy, 2) + 0.0, include_z=deep)
+        marks[part] = shapely.to_wkb(shapely.normalize(moved), byte_order=1)
+    return list(marks)
+
+
+def record_texts(columns: Mapping[str, Sequence[Any] | NDArray[Any]], count: int) -> list[str]:
+    """Return what each object's attributes say as JSON with sorted keys, missing ones left out.
+
+    Parameters
+    ----------
+    columns
+        Attribute -> its value for each object: None and NaN are missing.
+    count
+        Number of objects.
+    """
+    parts: list[list[str]] = [[] for _ in range(count)]
+    for name in sorted(columns):
+        key = json.dumps(name, ensure_ascii=False) + ": "
+        known: dict[tuple[type, Any], str] = {}
+        column = columns[name]
+        values = column.tolist() if isinstance(column, np.ndarray) else column
+        for part, value in zip(parts, values, strict=True):
+            if value is None or value != value:
+                continue
+            one = value + 0.0 if type(value) is float else value  # -0.0 is 0.0
+            mark = (type(one), one)
+            text = known.get(mark)
+            if text is None:
+                text = known[mark] = key + json.dumps(one, ensure_ascii=False, default=str)
+            part.append(text)
+    return ["{" + ", ".join(part) + "}" for part in parts]
 
 
 def _digest(data: bytes) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cim.crs import Frame, transform, transform_heights
 from cim.errors import CimError, FrameError
 from cim.jobs import Job
-from cim.model.ids import content_ids, own_ids
+from cim.model.ids import content_ids, geometry_marks, own_ids, record_texts
 from cim.model.kinds import COMMON, Kind, kind
 from cim.model.table import FeatureTable, as_column
 from cim.sources.attributes import ID_NAMES, SETTINGS, Attributes, attributes, own_id_column
@@ -41,7 +41,7 @@ class Seen:
     """What was kept so far, by kind: to know a duplicate when it comes again."""
 
     ids: dict[str, dict[str, str]] = field(default_factory=dict)
-    contents: dict[str, dict[tuple[bytes, int], str]] = field(default_factory=dict)
+    contents: dict[str, dict[bytes, str]] = field(default_factory=dict)
 
 
 def read_vector(
@@ -90,7 +90,7 @@ def read_vector(
         checked.good[row] = False
     job.step(2, 4, what="source.reading")
     names = _names(rows.columns[own].values if own else None, len(raw))
-    ids = _ids(probe, what, raw, found, names if own else None, checked)
+    ids = _ids(probe, what, raw, found, names if own else None, checked, job)
     _reject_duplicates(checked, found, ids, what, seen)
     _heights(found, checked, probe, frame)
     job.step(3, 4, what="source.reading")
@@ -122,6 +122,7 @@ def _ids(
     found: Attributes,
     names: list[str | None] | None,
     checked: Checked,
+    job: Job,
 ) -> NDArray[Any]:
     """Return an id for every good row: from its own id, else from what it is.
 
@@ -144,20 +145,21 @@ def _ids(
             import shapely
 
             shapes = shapely.transform(shapes, lambda xy: xy * 1e5)
-        ids[at] = content_ids(what.name, list(shapes), _records(found, at))
+        step = 20_000  # a cancel is felt between slices
+        for start in range(0, len(at), step):
+            job.step(2 + start / len(at), 4, what="source.reading")
+            some = slice(start, start + step)
+            ids[at[some]] = content_ids(what.name, shapes[some], _content(found, at[some]))
     return ids
 
 
-def _records(found: Attributes, at: NDArray[np.intp]) -> list[dict[str, Any]]:
+def _content(found: Attributes, at: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
     """Return what makes an object what it is: its attributes but numbers given by programs."""
-    records: list[dict[str, Any]] = [{} for _ in at]
-    for name, column in found.columns.items():
-        if name in SETTINGS or name.lower().removesuffix("_own") in ID_NAMES:
-            continue
-        for record, value in zip(records, column[at].tolist(), strict=True):
-            if value is not None and value == value:
-                record[name] = value
-    return records
+    return {
+        name: column[at]
+        for name, column in found.columns.items()
+        if name not in SETTINGS and name.lower().removesuffix("_own") not in ID_NAMES
+    }
 
 
 def _reject_duplicates(
@@ -167,25 +169,17 @@ def _reject_duplicates(
     at = np.flatnonzero(checked.good)
     known = seen.ids.setdefault(what.name, {})
     contents = seen.contents.setdefault(what.name, {})
-    prints = _prints(checked.shapes[at])
-    for row, mark, record in zip(at, prints, _records(found, at), strict=True):
-        key = (mark, hash(frozenset(record.items())))
+    marks = geometry_marks(checked.shapes[at])
+    texts = record_texts(_content(found, at), len(at))
+    for row, mark, text in zip(at.tolist(), marks, texts, strict=True):
+        key = hashlib.blake2b(mark + text.encode(), digest_size=12).digest()
         original = ids[row] if ids[row] in known else contents.get(key)
         if original is not None:
-            checked.rejected[int(row)] = ("source.object.duplicate", {"original": original})
+            checked.rejected[row] = ("source.object.duplicate", {"original": original})
             checked.good[row] = False
             continue
         known[ids[row]] = ids[row]
         contents[key] = ids[row]
-
-
-def _prints(shapes: NDArray[Any]) -> list[bytes]:
-    """Return a fingerprint of each geometry rounded to 1 cm."""
-    import shapely
-
-    rounded = shapely.transform(shapes, lambda xy: np.round(xy, 2) + 0.0)
-    wkb = shapely.to_wkb(shapely.normalize(rounded), byte_order=1)
-    return [hashlib.blake2b(item, digest_size=12).digest() for item in wkb]
 
 
 def _heights(found: Attributes, checked: Checked, probe: Probe, frame: Frame) -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cim.errors import RequestError
 from cim.model.table import FeatureTable, empty_table
 from cim.model.twin import Bounds, OverBase, TwinView
 from cim.store.stored import StoredTwin, open_twin
 
-__all__ = ["ValidAt", "as_of", "at", "diff", "differing"]
+__all__ = ["ValidAt", "as_of", "at", "changed_rows", "diff"]
 
 _TOLERANCE_M = 1e-6
 
@@ -30,17 +31,54 @@ def as_of(path: Path | str, version: int) -> StoredTwin:
     return open_twin(path, version=version)
 
 
-def differing(old: FeatureTable, i: int, new: FeatureTable, j: int) -> tuple[list[str], bool]:
-    """Return the attributes in which two features differ, and whether the geometry does."""
+def changed_rows(
+    old: FeatureTable, i: NDArray[np.intp], new: FeatureTable, j: NDArray[np.intp]
+) -> tuple[dict[str, NDArray[np.bool_]], NDArray[np.bool_]]:
+    """Return in which attributes features differ, and whether in their geometry.
+
+    Parameters
+    ----------
+    old, new
+        Two tables.
+    i, j
+        (n,) rows of `old` and of `new` that are one feature.
+
+    Returns
+    -------
+    tuple
+        Attribute -> (n,) where it differs, those that differ nowhere left out; and (n,)
+        where the geometry does.
+    """
     import shapely
 
-    a, b = old.row(i), new.row(j)
-    names = [k for k in dict.fromkeys([*a, *b]) if k != "id" and a.get(k) != b.get(k)]
+    names = dict.fromkeys([*old.columns, *new.columns])
+    columns = {}
+    for name in names:
+        odd = _unequal(_values(old, name, i), _values(new, name, j))
+        if odd.any():
+            columns[name] = odd
     one, two = old.geometry[i], new.geometry[j]
-    if one is None or two is None:
-        return names, (one is None) != (two is None)
-    same = bool(shapely.equals_exact(one, two, _TOLERANCE_M, normalize=True))
-    return names, not same
+    gone = shapely.is_missing(one) | shapely.is_missing(two)
+    moved = shapely.is_missing(one) != shapely.is_missing(two)
+    look = ~gone & ~shapely.equals_identical(one, two)
+    moved[look] = ~shapely.equals_exact(one[look], two[look], _TOLERANCE_M, normalize=True)
+    return columns, moved
+
+
+def _values(table: FeatureTable, name: str, at: NDArray[np.intp]) -> NDArray[Any]:
+    if name not in table.columns:
+        return np.full(len(at), None, dtype=object)
+    return table.columns[name][at]
+
+
+def _unequal(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where two columns differ; missing equals missing only."""
+    if a.dtype == b.dtype == np.float64:
+        return np.asarray((a != b) & ~(np.isnan(a) & np.isnan(b)))
+    none = [tuple(v is None or v != v for v in column.tolist()) for column in (a, b)]
+    pairs = zip(a.tolist(), b.tolist(), *none, strict=True)
+    found = (m != n or (not m and v != w) for v, w, m, n in pairs)
+    return np.fromiter(found, dtype=bool, count=len(a))
 
 
 def diff(a: TwinView, b: TwinView) -> dict[str, dict[str, Any]]:
@@ -90,12 +128,18 @@ def diff(a: TwinView, b: TwinView) -> dict[str, dict[str, Any]]:
 
 def _tables(a: FeatureTable, b: FeatureTable) -> dict[str, Any]:
     before, after = a.position(), b.position()
-    changed = {}
-    for id_, i in before.items():
-        if id_ in after:
-            names, moved = differing(a, i, b, after[id_])
-            if names or moved:
-                changed[str(id_)] = {"attributes": names, "moved": moved}
+    common = [id_ for id_ in before if id_ in after]
+    i = np.array([before[id_] for id_ in common], dtype=np.intp)
+    j = np.array([after[id_] for id_ in common], dtype=np.intp)
+    columns, moved = changed_rows(a, i, b, j)
+    rows = np.flatnonzero(np.logical_or.reduce([moved, *columns.values()]))
+    changed = {
+        str(common[row]): {
+            "attributes": [name for name, odd in columns.items() if odd[row]],
+            "moved": bool(moved[row]),
+        }
+        for row in rows
+    }
     return {
         "added": [str(i) for i in after if i not in before],
         "removed": [str(i) for i in before if i not in after],

@@ -24,7 +24,7 @@ from cim.model.table import FeatureTable, empty_table
 from cim.model.twin import Twin
 from cim.store import disk, rows
 from cim.store.bodies import retire_bodies, write_bodies
-from cim.store.compare import differing
+from cim.store.compare import changed_rows
 from cim.store.create import tidy, write_meshes
 from cim.store.folder import connect, generation, read_meta
 from cim.store.lock import one_writer
@@ -393,16 +393,20 @@ def _edits_between(old: FeatureTable, fresh: FeatureTable) -> list[Edit]:
         for id_, source in zip(old.ids, old.texts("source"), strict=True)
         if id_ not in after and source in sources
     ]
-    for id_, i in after.items():
-        record = _values(fresh, i)
-        if id_ not in before:
-            edits.append(Edit("add", fresh.layer, id_, record, fresh.geometry[i]))
-            continue
-        names, moved = differing(old, before[id_], fresh, i)
-        if names or moved:
-            values = {name: record.get(name) for name in names}
-            shape = fresh.geometry[i] if moved else None
-            edits.append(Edit("change", fresh.layer, id_, values, shape))
+    edits += [
+        Edit("add", fresh.layer, id_, _values(fresh, i), fresh.geometry[i])
+        for id_, i in after.items()
+        if id_ not in before
+    ]
+    common = [id_ for id_ in after if id_ in before]
+    i = np.array([before[id_] for id_ in common], dtype=np.intp)
+    j = np.array([after[id_] for id_ in common], dtype=np.intp)
+    columns, moved = changed_rows(old, i, fresh, j)
+    for row in np.flatnonzero(np.logical_or.reduce([moved, *columns.values()])):
+        record = _values(fresh, int(j[row]))
+        values = {name: record.get(name) for name, odd in columns.items() if odd[row]}
+        shape = fresh.geometry[j[row]] if moved[row] else None
+        edits.append(Edit("change", fresh.layer, common[row], values, shape))
     return edits
 
 

@@ -85,7 +85,7 @@ def _writer(database: Path) -> sqlite3.Connection:
 
 def _reader(database: Path) -> sqlite3.Connection:
     uri = database.resolve().as_uri()
-    connection = sqlite3.connect(uri + "?mode=ro", uri=True, timeout=30.0)
+    connection = sqlite3.connect(uri + "?mode=ro", uri=True, timeout=30.0, check_same_thread=False)
     try:
         connection.execute("SELECT 1 FROM cim_meta").fetchone()
     except sqlite3.OperationalError as error:
@@ -110,7 +110,7 @@ def _reader_of_read_only(database: Path, uri: str) -> sqlite3.Connection:
     log = database.with_name(database.name + "-wal")
     if log.exists() and log.stat().st_size:
         raise StoreError("store.read_only", given=database)
-    connection = sqlite3.connect(uri + "?immutable=1", uri=True)
+    connection = sqlite3.connect(uri + "?immutable=1", uri=True, check_same_thread=False)
     connection.execute("SELECT 1 FROM cim_meta").fetchone()
     return connection
 

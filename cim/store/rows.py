@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -139,11 +141,25 @@ def _records(
     for field in columns_of(table.kind):
         column = table.columns.get(field.name)
         columns.append([None] * n if column is None else _plain(column, field))
-    others = [(f.name, _plain(table.columns[f.name], f)) for f in own]
-    for i, (fid, blob) in enumerate(zip(rows, to_blobs(table.geometry, srs_id), strict=True)):
-        kept = {name: values[i] for name, values in others if values[i] is not None}
-        text = json.dumps(kept, ensure_ascii=False) if kept else None
-        yield (fid, blob, str(table.ids[i]), table.layer, *(c[i] for c in columns), text, version)
+    others = {f.name: _plain(table.columns[f.name], f) for f in own}
+    texts: Iterable[str | None] = repeat(None, n)
+    if others:
+        texts = (
+            json.dumps(kept, ensure_ascii=False) if kept else None
+            for values in zip(*others.values(), strict=True)
+            for kept in [{k: v for k, v in zip(others, values, strict=True) if v is not None}]
+        )
+    ids = [str(id_) for id_ in table.ids]
+    yield from zip(
+        rows,
+        to_blobs(table.geometry, srs_id),
+        ids,
+        repeat(table.layer, n),
+        *columns,
+        texts,
+        repeat(version, n),
+        strict=True,
+    )
 
 
 def _plain(column: NDArray[Any], field: Field) -> list[Any]:
@@ -205,30 +221,42 @@ def read_fields(connection: sqlite3.Connection, layer: str) -> tuple[Field, ...]
 def read_rows(rows: Sequence[tuple[Any, ...]], layer: str, fields: Sequence[Field]) -> FeatureTable:
     """Return rows in the order of `row_columns` as a table."""
     kind_name = split_layer(layer)[0]
-    at = {name: i for i, name in enumerate(row_columns(kind_name))}
-    declared = {f.name for f in columns_of(kind_name)}
-    others = [json.loads(row[at["attributes"]] or "{}") for row in rows]
+    at, declared = _layout(kind_name)
+    given = list(zip(*rows, strict=True)) or [()] * len(at)
+    texts = given[at["attributes"]]
+    others = [json.loads(text) if text else {} for text in texts]
     columns: dict[str, NDArray[Any]] = {}
     for field in fields:  # a source may call an attribute of its own "id" or "layer"
-        where = at[field.name] if field.name in declared else None
-        columns[field.name] = _column(rows, where, others, field)
+        if field.name in declared:
+            values: Sequence[Any] = given[at[field.name]]
+        else:
+            values = [other.get(field.name) for other in others]
+        columns[field.name] = _column(values, field)
     ids = np.empty(len(rows), dtype=object)
-    ids[:] = [row[at["id"]] for row in rows]
+    ids[:] = given[at["id"]]
     return FeatureTable(
         layer=layer,
         ids=ids,
-        geometry=to_shapes([row[0] for row in rows]),
+        geometry=to_shapes(given[0]),
         columns=columns,
         fields=tuple(fields),
     )
 
 
-def _column(
-    rows: Sequence[tuple[Any, ...]],
-    where: int | None,
-    others: Sequence[Mapping[str, Any]],
-    field: Field,
-) -> NDArray[Any]:
-    if where is None:
-        return as_column([other.get(field.name) for other in others], field.type)
-    return as_column([row[where] for row in rows], field.type)
+@cache
+def _layout(kind_name: str) -> tuple[dict[str, int], frozenset[str]]:
+    """Return where each column of a kind's table stands, and the kind's own attributes."""
+    at = {name: i for i, name in enumerate(row_columns(kind_name))}
+    return at, frozenset(f.name for f in columns_of(kind_name))
+
+
+def _column(values: Sequence[Any], field: Field) -> NDArray[Any]:
+    """Return what is stored as a column; what another program wrote may be of any type."""
+    if field.type in ("real", "integer"):
+        if all(v is None or type(v) is float or type(v) is int for v in values):
+            return np.array(values, dtype=np.float64)
+    elif field.type != "boolean" and all(v is None or type(v) is str for v in values):
+        column = np.empty(len(values), dtype=object)
+        column[:] = values
+        return column
+    return as_column(values, field.type)

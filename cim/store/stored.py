@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,14 @@ from cim.crs import Frame
 from cim.errors import RequestError, StoreError
 from cim.model.body import BodyPool
 from cim.model.grid import Grid
-from cim.model.kinds import kinds, split_layer
+from cim.model.kinds import Field, kinds, split_layer
 from cim.model.mesh import Instance, Material, Mesh, MeshPool
 from cim.model.table import FeatureTable, concat
 from cim.model.twin import Bounds, layer_names
 from cim.store import disk, rows
 from cim.store.bodies import read_bodies
 from cim.store.folder import connect, generation, read_meta
+from cim.store.kept import Kept
 from cim.store.raster import read_grid
 from cim.store.schema import SCHEMA_VERSION, index_of, quoted
 
@@ -93,6 +95,7 @@ class StoredTwin:
     version: int
     illustrative: bool
     scheme: str | None = None
+    _kept: Kept = dataclass_field(default_factory=Kept, init=False, repr=False, compare=False)
 
     @property
     def report_path(self) -> Path:
@@ -107,10 +110,8 @@ class StoredTwin:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Yield a connection in one read transaction."""
-        with closing(connect(self.folder / "city.gpkg")) as connection, disk.reading(self.path):
-            connection.execute("BEGIN")
+        with disk.reading(self.path), self._kept.reading(self.folder / "city.gpkg") as connection:
             yield connection
-            connection.execute("COMMIT")
 
     def layers(self) -> dict[str, int]:
         """Return the feature layers and how many features each has."""
@@ -133,6 +134,15 @@ class StoredTwin:
             if layer in counts or layer:
                 counts[layer] = len(self.table(layer))
         return {layer: count for layer, count in counts.items() if count or layer not in moved}
+
+    def sources(self, layer: str) -> set[str]:
+        """Return which sources the features of a layer come from, as it is now."""
+        with self.reading() as connection:
+            found = connection.execute(
+                f"SELECT DISTINCT source FROM {quoted(split_layer(layer)[0])} WHERE layer = ?",
+                (layer,),
+            ).fetchall()
+        return {source or "" for (source,) in found}
 
     def grids(self) -> list[str]:
         """Return the names of the grids."""
@@ -327,12 +337,18 @@ class StoredTwin:
         RequestError
             It is not there.
         """
-        layer = self.find_ids([id])[id]
-        kind_name = split_layer(layer)[0]
         with self.reading() as connection:
-            names = ", ".join(map(quoted, rows.row_columns(kind_name)))
+            now = self._kept.facts(connection, "one", lambda: _Now.of(connection, self.version))
+            if not now.later:
+                for layer, found in now.rows(connection, id):
+                    return rows.read_rows(found, layer, now.fields(connection, layer))
+            layer = self._layer_of(connection, id, now.tables)
+            if layer is None:
+                raise RequestError("store.no_id", given=id, values={"twin": self.name})
+            names = ", ".join(map(quoted, rows.row_columns(split_layer(layer)[0])))
             found = connection.execute(
-                f"SELECT {names}, fid FROM {quoted(kind_name)} WHERE id = ? AND layer = ?",
+                f"SELECT {names}, fid FROM {quoted(split_layer(layer)[0])} "
+                "WHERE id = ? AND layer = ?",
                 (id, layer),
             ).fetchall()
             table = rows.read_rows(found, layer, rows.read_fields(connection, layer))
@@ -414,6 +430,53 @@ class StoredTwin:
             ).fetchall()
         names = ("version", "at", "who", "why", "added", "changed", "removed")
         return [dict(zip(names, row, strict=True)) for row in found]
+
+
+@dataclass
+class _Now:
+    """What does not change until somebody commits: kinds, fields, whether there is a later version.
+
+    Attributes
+    ----------
+    tables
+        Kinds that have a table.
+    later
+        Whether the history holds changes after the version asked for.
+    """
+
+    tables: list[str]
+    later: bool
+    asks: dict[str, tuple[str, str]] = dataclass_field(default_factory=dict)
+    declared: dict[str, tuple[Field, ...]] = dataclass_field(default_factory=dict)
+
+    @classmethod
+    def of(cls, connection: sqlite3.Connection, version: int) -> _Now:
+        """Return it as it is in this transaction."""
+        later = connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM cim_history WHERE changeset > ?)", (version,)
+        ).fetchone()[0]
+        made = cls(_kind_tables(connection), bool(later))
+        for name in made.tables:
+            names = ", ".join(map(quoted, rows.row_columns(name)))
+            ask = f"SELECT {names} FROM {quoted(name)} WHERE id = ?"
+            made.asks[name] = (kinds()[name].prefix + "-", ask)
+        return made
+
+    def rows(
+        self, connection: sqlite3.Connection, id: str
+    ) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+        """Yield the layer and the row of an id."""
+        likely = [ask for prefix, ask in self.asks.values() if id.startswith(prefix)]
+        for ask in (*likely, *(ask for _, ask in self.asks.values() if ask not in likely)):
+            found = connection.execute(ask, (id,)).fetchall()
+            if found:
+                yield found[0][2], found
+
+    def fields(self, connection: sqlite3.Connection, layer: str) -> tuple[Field, ...]:
+        """Return the declared attributes of a layer."""
+        if layer not in self.declared:
+            self.declared[layer] = rows.read_fields(connection, layer)
+        return self.declared[layer]
 
 
 def grid_file(

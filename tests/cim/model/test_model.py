@@ -79,9 +79,9 @@ def test_content_ids_ignore_where_a_ring_starts_and_millimetres(turn: int, shift
     corners = [(0.0, 0.0), (9.0, 0.0), (9.0, 5.0), (0.0, 5.0)]
     one = shapely.Polygon(corners)
     turned = shapely.Polygon([(x + shift_m, y) for x, y in corners[turn:] + corners[:turn]])
-    record = {"name": "甲", "height_m": 3.0, "use": None, "year": float("nan")}
-    want = content_ids("building", [one], [{"height_m": 3.0, "name": "甲"}])
-    assert content_ids("building", [turned], [record]) == want
+    record = {"name": ["甲"], "height_m": [3.0], "use": [None], "year": [float("nan")]}
+    want = content_ids("building", [one], {"height_m": [3.0], "name": ["甲"]})
+    assert content_ids("building", [turned], record) == want
 
 
 def test_columns_keep_missing_values_apart_from_zero_and_empty() -> None:
