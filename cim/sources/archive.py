@@ -39,7 +39,7 @@ def unpack(path: Path, into: Path) -> list[Path]:
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, RuntimeError) as error:
         why = " ".join(str(error).split())
         raise SourceError("source.unreadable", given=path.name, values={"why": why}) from error
-    found = sorted(f for f in files if _carrier(f) in ("vector", "raster"))
+    found = sorted(f for f in files if _carrier(f) in ("vector", "raster", "points"))
     if not found:
         values = {"known": " ".join(s for s, f in FORMATS.items() if f.carrier != "archive")}
         raise SourceError("source.archive_empty", given=path.name, values=values)
@@ -57,7 +57,7 @@ def _wanted(name: str, archive: str) -> PurePosixPath | None:
     drive = ":" in member.parts[0] if member.parts else False
     if member.is_absolute() or ".." in member.parts or drive:
         raise SourceError("source.archive_escapes", given=archive, values={"member": name})
-    if member.suffix.lower() in _COMPANIONS or _carrier(member) in ("vector", "raster"):
+    if member.suffix.lower() in _COMPANIONS or _carrier(member) in ("vector", "raster", "points"):
         return member
     return None
 

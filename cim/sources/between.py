@@ -19,6 +19,7 @@ from cim.sources.report import Report
 
 __all__ = ["check_between", "check_shift"]
 
+LEAST_LEVELS = 10  # fewer tell nothing of a datum
 NODE_REACH_M = 0.5  # a pipe's end further from every node hangs free
 SHIFTED_KINDS = ("building", "road", "building_part", "address", "parcel", "wall")
 _LARGE_SHIFT_M = 300.0  # BD-09 and GCJ-02 shift by 500 m and more; surveys do not
@@ -85,9 +86,12 @@ def check_between(
             _storeys(table, report)
             if terrain is not None:
                 _bases(table, terrain, report)
+                _datum(table, "base_m", terrain, report)
         elif table.kind in ("pipe", "pipe_node"):
             if terrain is not None:
                 _inverts(table, terrain, report)
+                if table.kind == "pipe_node":
+                    _datum(table, "ground_m", terrain, report)
             if table.kind == "pipe" and nodes:
                 _ends(table, nodes, report)
 
@@ -125,6 +129,25 @@ def _bases(table: FeatureTable, terrain: Grid, report: Report) -> None:
     with np.errstate(invalid="ignore"):
         bad = np.abs(base - ground) >= gap
     _say(report, "source.between.base", table, bad, gap=gap)
+
+
+def _datum(table: FeatureTable, name: str, terrain: Grid, report: Report) -> None:
+    """Say where levels lie apart from the terrain by the same throughout."""
+    import shapely
+
+    level = table.numbers(name)
+    points = shapely.get_coordinates(shapely.point_on_surface(table.geometry))
+    if len(points) != len(table):
+        return
+    gap = level - terrain.sample(points)
+    gap = gap[np.isfinite(gap)]
+    if len(gap) < LEAST_LEVELS:
+        return
+    low, middle, high = np.percentile(gap, [25.0, 50.0, 75.0])
+    if abs(middle) >= standard("terrain.datum_gap_m").number() and high - low <= abs(middle) / 2:
+        values = {"what": name, "middle": f"{middle:+.2f}", "low": f"{low:+.2f}",
+                  "high": f"{high:+.2f}", "count": len(gap)}  # fmt: skip
+        report.note("source.between.datum", file="", layer=table.layer, values=values)
 
 
 def _inverts(table: FeatureTable, terrain: Grid, report: Report) -> None:

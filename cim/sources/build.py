@@ -27,13 +27,16 @@ from cim.registry import standard
 from cim.sources.between import check_between, check_shift
 from cim.sources.district import District, specs_from_files
 from cim.sources.framing import common_frame
+from cim.sources.heights import with_heights
 from cim.sources.osm import EDGE
+from cim.sources.points import read_cloud
 from cim.sources.probe import Probe, expand, probe
 from cim.sources.raster import read_raster
 from cim.sources.readers import load_reader
 from cim.sources.report import Report
-from cim.sources.spec import Loaded
+from cim.sources.spec import LayerSpec, Loaded
 from cim.sources.tables import Observations, read_observations
+from cim.sources.terrain import Ranked, merged, with_breaklines
 from cim.sources.vector import Seen, read_vector
 
 __all__ = ["Built", "SourceRecord", "build_twin", "district_from_files"]
@@ -158,6 +161,7 @@ def build_twin(
             job.step(len(specs) + done, 2 * len(specs), what="source.reading")
             made.read(one, _part(job, len(specs) + done, 2 * len(specs)))
             _judge(report, one.layer, strict=strict, accept_rejects=accept_rejects)
+        made.finish()
     check_between(made.tables, made.grids, report=report)
     twin = Twin(
         name=district.name,
@@ -193,6 +197,8 @@ class _Made:
     near: dict[str, FeatureTable]
     tables: dict[str, FeatureTable] = field(default_factory=dict)
     grids: dict[str, Grid] = field(default_factory=dict)
+    ranked: dict[str, list[Ranked]] = field(default_factory=dict)
+    breaklines: list[str] = field(default_factory=list)
     meshes: MeshPool = field(default_factory=MeshPool)
     sources: list[SourceRecord] = field(default_factory=list)
     seen: Seen = field(default_factory=Seen)
@@ -203,12 +209,16 @@ class _Made:
             self._read_outer(one, job)
         elif one.head is not None:
             self._read_raster(one, job)
+        elif one.cloud is not None:
+            self._read_cloud(one, job)
         else:
             table = read_vector(one, frame=self.frame, report=self.report, seen=self.seen, job=job)
             if one.place is not None and one.place.crs not in PSEUDO_CRS:
                 known = {**self.near, **self.tables}
                 check_shift(table, known, frame=self.frame, file=one.spec.file.name)
             self._add(table)
+            if one.spec.options.get("breakline") and table.layer not in self.breaklines:
+                self.breaklines.append(table.layer)
         one.rows = one.checked = None
         self.sources.append(_record(one))
 
@@ -216,10 +226,44 @@ class _Made:
         before = self.tables.get(table.layer)
         self.tables[table.layer] = table if before is None else concat([before, table])
 
-    def _add_grid(self, grid: Grid, file: str) -> None:
-        if grid.layer in self.grids:
-            raise SourceError("source.grid_twice", given=file, values={"layer": grid.layer})
-        self.grids[grid.layer] = grid
+    def _add_grid(self, grid: Grid, file: str, priority: float = 0.0) -> None:
+        self.ranked.setdefault(grid.layer, []).append(Ranked(grid, priority, file))
+        self.grids.setdefault(grid.layer, grid)
+
+    def finish(self) -> None:
+        """Bring together what several files say: one grid a layer, breaklines, heights."""
+        clouds = self.ranked.pop("terrain_source", [])
+        for layer, ranked in self.ranked.items():
+            if len(ranked) > 1:
+                self.grids[layer], origin = merged(ranked, report=self.report)
+                if origin is not None:
+                    self.grids["terrain_source"] = origin
+        if clouds and len(self.ranked.get("terrain", [])) == 1:
+            self.grids["terrain_source"] = clouds[0].grid
+        terrain, surface = self.grids.get("terrain"), self.grids.get("surface")
+        if terrain is None:
+            return
+        if surface is not None:
+            origin = self.grids.get("terrain_source")
+            for name, table in self.tables.items():
+                if table.kind in ("building", "building_part") and len(table):
+                    self.tables[name] = with_heights(
+                        table, terrain, surface, origin, report=self.report
+                    )
+        for name in self.breaklines:
+            origin = self.grids.get("terrain_source")
+            self.grids["terrain"], self.grids["terrain_source"] = with_breaklines(
+                self.grids["terrain"], origin, self.tables[name], report=self.report
+            )
+
+    def _read_cloud(self, one: Probe, job: Job) -> None:
+        assert one.cloud is not None and one.place is not None
+        spec = one.spec
+        grids = read_cloud(
+            spec, one.cloud, one.place, frame=self.frame, report=self.report, job=job
+        )
+        for grid in grids:
+            self._add_grid(grid, spec.file.name, _priority(spec))
 
     def _read_raster(self, one: Probe, job: Job) -> None:
         assert one.format is not None and one.head is not None and one.place is not None
@@ -236,7 +280,7 @@ class _Made:
         count = self.report.layer(one.layer)
         count.read += 1
         count.kept += 1
-        self._add_grid(grid, one.spec.file.name)
+        self._add_grid(grid, one.spec.file.name, _priority(one.spec))
 
     def _read_outer(self, one: Probe, job: Job) -> None:
         reader = load_reader(one.spec.file.suffix)
@@ -258,6 +302,15 @@ class _Made:
         for grid in loaded.grids:
             self._add_grid(grid, one.spec.file.name)
         self.meshes = _joined(self.meshes, loaded.meshes)
+
+
+def _priority(spec: LayerSpec) -> float:
+    """Return which of several grids of a layer counts: the highest first."""
+    given = spec.options.get("priority", 0)
+    if isinstance(given, bool) or not isinstance(given, (int, float)):
+        values = {"file": spec.file.name, "type": "number"}
+        raise SourceError("source.constant", given=f"priority = {given!r}", values=values)
+    return float(given)
 
 
 def _joined(first: MeshPool, second: MeshPool) -> MeshPool:

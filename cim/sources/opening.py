@@ -17,7 +17,7 @@ from cim.errors import SourceError
 
 __all__ = ["FORMATS", "Format", "check_file", "format_of", "gdal_reason", "sidecar", "suffixes"]
 
-Carrier = Literal["vector", "raster", "archive"]
+Carrier = Literal["vector", "raster", "points", "archive"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ FORMATS: dict[str, Format] = {
     ".osm": Format("OpenStreetMap", "OSM", "vector", (b"<?xml", b"\xef\xbb\xbf<?xml", b"<osm")),
     ".pbf": Format("OpenStreetMap", "OSM", "vector"),
     ".bz2": Format("OpenStreetMap", "OSM", "vector", (b"BZh",)),
+    ".las": Format("LAS point cloud", "LAS", "points", (b"LASF",)),
+    ".laz": Format("LAZ point cloud", "LAS", "points", (b"LASF",)),
     ".zip": Format("ZIP archive", "", "archive", (b"PK\x03\x04", b"PK\x05\x06")),
     ".tar": Format("tar archive", "", "archive"),
     ".tgz": Format("tar archive", "", "archive", (b"\x1f\x8b",)),

@@ -22,6 +22,7 @@ from cim.sources.opening import Format, check_file
 from cim.sources.osm import cut_osm
 from cim.sources.osm_tags import PARTS
 from cim.sources.place import Place, check_numbers, middle_box, place_of
+from cim.sources.points import CloudHead, look_at_cloud
 from cim.sources.raster import RasterHead, look_at_raster
 from cim.sources.readers import outer_readers
 from cim.sources.report import Report
@@ -81,6 +82,7 @@ class Probe:
     rows: Rows | None = None
     checked: Checked | None = None
     head: RasterHead | None = None
+    cloud: CloudHead | None = None
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -186,11 +188,24 @@ def probe(spec: LayerSpec, *, report: Report) -> Probe:
             raise SourceError("source.missing", given=str(spec.file))
         return Probe(spec, spec.name or spec.kind or spec.file.suffix[1:])
     found = check_file(spec.file)
+    if found.carrier == "points":
+        return _probe_cloud(spec, found, report)
     return (
         _probe_raster(spec, found, report)
         if found.carrier == "raster"
         else _probe_vector(spec, found, report)
     )
+
+
+def _probe_cloud(spec: LayerSpec, found: Format, report: Report) -> Probe:
+    if spec.kind not in (None, "terrain"):
+        raise SourceError("source.not_features", given=str(spec.kind),
+                          values={"file": spec.file.name, "carrier": "points"})  # fmt: skip
+    head = look_at_cloud(spec.file)
+    settled = replace(spec, kind="terrain")
+    place = place_of(settled, head.crs, head.crs is not None, report=report, layer="terrain")
+    check_numbers(head.bounds, place, spec.file.name)
+    return Probe(settled, "terrain", found, place, head.bounds, cloud=head)
 
 
 def _probe_raster(spec: LayerSpec, found: Format, report: Report) -> Probe:

@@ -1,0 +1,189 @@
+"""Heights of buildings from a surface and a terrain (DSM − DEM), each with a quality.
+
+Inside a footprint, drawn in by half a cell so that no wall is seen: the height is the
+90th percentile of the surface less the median of the terrain, what a ruler from the
+ground to the upper part of the roof would show. Given heights stay as they are; where
+what was measured contradicts them the report says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cim.model.grid import Grid
+from cim.model.kinds import Field
+from cim.model.table import FeatureTable
+from cim.registry import standard
+from cim.sources.report import Report
+
+__all__ = ["QUALITIES", "measured", "with_heights"]
+
+QUALITIES = ("good", "rough", "few cells", "gaps", "filled ground", "low", "none")
+"""``rough``: trees or several roofs; ``few cells``, ``gaps``: too little was seen;
+``filled ground``: that around it was not seen; ``low``: nothing stands there;
+``none``: outside the grids. The last two give no height."""
+
+_UPPER, _LEAST_CELLS, _LEAST_SHARE = 90.0, 8, 0.7
+_LOWEST_M, _ROUGH_M, _ROUGH_SHARE = 2.0, 5.0, 0.5
+
+
+def with_heights(
+    table: FeatureTable, terrain: Grid, surface: Grid, origin: Grid | None, *, report: Report
+) -> FeatureTable:
+    """Return buildings with heights measured where none is given.
+
+    Parameters
+    ----------
+    table
+        Buildings or building parts.
+    terrain, surface
+        Heights above the twin's datum, metres.
+    origin
+        ``terrain_source``: 0 where the terrain was filled in.
+    report
+        Where it is said how many were measured, and how many contradict.
+    """
+    given = table.numbers("height_m")
+    height, spread, quality = measured(table.geometry, terrain, surface, origin)
+    found = np.isfinite(height)
+    new = found & ~np.isfinite(given)
+    both = found & np.isfinite(given) & np.isin(quality, QUALITIES[:1])
+    gap_m, gap = (float(part) for part in standard("building.height_gap").value)
+    odd = both & (np.abs(height - given) > np.maximum(gap_m, gap * given))
+    if odd.any():
+        some = ", ".join(str(i) for i in table.ids[odd][:5])
+        says: dict[str, Any] = {"count": int(odd.sum()), "of": int(both.sum()), "examples": some,
+                                "gap": gap_m, "share": f"{gap:.0%}"}  # fmt: skip
+        report.note("source.heights_differ", file="", layer=table.layer, values=says)
+    lacking = ~np.isfinite(given)
+    if not lacking.any():
+        return table
+    counts = {name: int((quality[lacking] == name).sum()) for name in QUALITIES}
+    says = {
+        "count": int(new.sum()),
+        "of": int(lacking.sum()),
+        "qualities": ", ".join(f"{name} {n}" for name, n in counts.items() if n),
+    }
+    report.note("source.heights_measured", file="", layer=table.layer, values=says)
+    source = f"{surface.source} − {terrain.source}"
+    texts = np.full(len(table), None, dtype=object)
+    texts[lacking] = quality[lacking]
+    columns = {
+        **table.columns,
+        "height_m": np.where(new, height, given),
+        "height_quality": texts,
+        "height_spread_m": np.where(lacking, spread, np.nan),
+    }
+    fields = (
+        *(f for f in table.fields if f.name not in ("height_quality", "height_spread_m")),
+        Field(
+            "height_quality", "text", "", "quality of the measured height", "高度测量质量", source
+        ),
+        Field(
+            "height_spread_m", "real", "m", "spread of the roof, 25 to 75 %", "屋面离散度", source
+        ),
+    )
+    return replace(table, columns=columns, fields=fields)
+
+
+def measured(
+    geometry: NDArray[Any], terrain: Grid, surface: Grid, origin: Grid | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[Any]]:
+    """Return height (m, NaN where none), spread of the roof (m) and quality of footprints.
+
+    Parameters
+    ----------
+    geometry
+        (n,) polygons in projected metres.
+    terrain, surface, origin
+        As `with_heights`; they need not have the same cells.
+    """
+    n = len(geometry)
+    label = _labels(geometry, surface)
+    unseen = _unseen_around(geometry, origin)
+    at = np.flatnonzero(label.ravel())
+    owner = label.ravel()[at] - 1
+    order = np.argsort(owner, kind="stable")
+    at, owner = at[order], owner[order]
+    row, col = np.divmod(at, surface.frame.cols)
+    x, y = surface.frame.centres()
+    points = np.column_stack([x[col], y[row]])
+    top = surface.values[row, col].astype(np.float64)
+    ground = terrain.sample(points)
+    height, spread = np.full(n, np.nan), np.full(n, np.nan)
+    quality = np.full(n, "none", dtype=object)
+    starts = np.searchsorted(owner, np.arange(n + 1))
+    seen = np.isfinite(top) & np.isfinite(ground)
+    for i in np.flatnonzero(np.diff(starts)):
+        part = slice(starts[i], starts[i + 1])
+        good = seen[part]
+        if good.any():
+            height[i], spread[i], quality[i] = _one(
+                top[part][good], ground[part][good], float(good.mean()), float(unseen[i])
+            )
+    return height, spread, quality
+
+
+def _one(
+    top: NDArray[np.float64], ground: NDArray[np.float64], share: float, unseen: float
+) -> tuple[float, float, str]:
+    """Return height, spread and quality of one footprint's cells."""
+    low, high, upper = np.percentile(top, [25.0, 75.0, _UPPER])
+    height, spread = float(upper - np.median(ground)), float(high - low)
+    if height < _LOWEST_M:
+        return np.nan, spread, "low"
+    if share < _LEAST_SHARE:
+        return height, spread, "gaps"
+    if len(top) < _LEAST_CELLS:
+        return height, spread, "few cells"
+    if spread > max(_ROUGH_M, _ROUGH_SHARE * height):
+        return height, spread, "rough"
+    return height, spread, "filled ground" if unseen > _LEAST_SHARE else "good"
+
+
+def _unseen_around(geometry: NDArray[Any], origin: Grid | None) -> NDArray[np.float64]:
+    """Return the share of the ground just outside each footprint that was filled in.
+
+    Below a building the ground is never seen; beside it it should be.
+    """
+    import shapely
+
+    n = len(geometry)
+    if origin is None:
+        return np.zeros(n)
+    around = shapely.segmentize(
+        shapely.boundary(shapely.buffer(geometry, 2.0 * origin.frame.cell_m, quad_segs=2)),
+        2.0 * origin.frame.cell_m,
+    )
+    xy, owner = shapely.get_coordinates(around, return_index=True)
+    row, col, inside = origin.frame.cell_of(xy[:, 0], xy[:, 1])
+    filled = inside & (origin.values[row, col] == 0.0)
+    every = np.bincount(owner, minlength=n)
+    return np.bincount(owner, weights=filled, minlength=n) / np.maximum(every, 1)
+
+
+def _labels(geometry: NDArray[Any], surface: Grid) -> NDArray[np.int32]:
+    """Return which footprint the centre of each cell lies in, from 1; 0 for none."""
+    import shapely
+    from affine import Affine
+    from rasterio.features import rasterize
+
+    inner = shapely.buffer(geometry, -surface.frame.cell_m / 2.0, join_style="mitre")
+    gone = shapely.is_missing(inner) | shapely.is_empty(inner)
+    inner = np.where(gone, geometry, inner)  # narrower than a cell: as it is
+    there = ~(shapely.is_missing(inner) | shapely.is_empty(inner))
+    pairs = [(shape, i + 1) for i, shape in enumerate(inner) if there[i]]
+    if not pairs:
+        return np.zeros(surface.frame.shape, dtype=np.int32)
+    return np.asarray(
+        rasterize(
+            pairs,
+            out_shape=surface.frame.shape,
+            transform=Affine(*surface.frame.geotransform),
+            dtype=np.int32,
+        )
+    )
