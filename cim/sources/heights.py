@@ -52,7 +52,8 @@ def with_heights(
     found = np.isfinite(height)
     new = found & ~np.isfinite(given)
     both = found & np.isfinite(given) & np.isin(quality, QUALITIES[:1])
-    gap_m, gap = (float(part) for part in standard("building.height_gap").value)
+    gap_m = standard("building.height_gap_m").number()
+    gap = standard("building.height_gap_share").number()
     odd = both & (np.abs(height - given) > np.maximum(gap_m, gap * given))
     if odd.any():
         some = ", ".join(str(i) for i in table.ids[odd][:5])
