@@ -11,6 +11,7 @@ help:
 	@echo "make truths  every answer against a truth from outside, in full"
 	@echo "make soak    kills, damaged files, large counts"
 	@echo "make bench   CPU times and ratios against named peers"
+	@echo "make pictures  the pictures of README, and the notebooks run; what looks the same stays"
 
 setup:
 	@.ci/setup
@@ -35,6 +36,9 @@ soak: setup
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks
+
+pictures: setup
+	@$(BIN)/python -m tests.pictures
 
 clean:
 	rm -rf .venv out build *.egg-info .mypy_cache .ruff_cache .import_linter_cache

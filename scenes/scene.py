@@ -12,11 +12,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from math import isfinite
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cim.errors import RequestError
 from cim.messages import LANGUAGES
 from cim.model.twin import Bounds
+
+if TYPE_CHECKING:
+    from cim.model.result import Result
+    from scenes.notebook import Shown
 
 __all__ = ["CAMERAS", "SCHEMA", "SIZES", "Annotation", "Bookmark", "Camera", "Eye", "Plane"]
 __all__ += ["Scene", "Style", "scene_from_json"]
@@ -166,6 +170,12 @@ class Scene:
     def to_json(self) -> str:
         """Return the scene as JSON text."""
         return json.dumps({"schema": SCHEMA, **asdict(self)}, ensure_ascii=False)
+
+    def show(self, city: Any, result: Result | None = None, *, live: bool = False) -> Shown:
+        """Return the scene for a notebook to display; see `scenes.notebook.show`."""
+        from scenes.notebook import show
+
+        return show(self, city, result, live=live)
 
     def style(self, layer: str) -> Style:
         """Return how a layer looks, the usual way where nothing is said."""

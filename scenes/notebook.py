@@ -1,0 +1,109 @@
+"""A scene shown in a notebook: a still with its caption, or the page to turn and click."""
+
+from __future__ import annotations
+
+import base64
+import html
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cim import messages
+from cim.model.result import Result
+from cim.model.twin import TwinView
+from scenes.render import render_scene
+from scenes.scene import Scene
+from scenes.web import write_html
+
+__all__ = ["Shown", "show"]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a notebook displays: a picture or a page, and what it is called.
+
+    Attributes
+    ----------
+    caption
+        Title, whether the data are illustrative, where they come from.
+    png, page
+        The still, or the page; one of them is None.
+    size
+        (width, height), pixels.
+    failed
+        Layers that could not be drawn, and why.
+    """
+
+    caption: str
+    size: tuple[int, int]
+    failed: dict[str, str]
+    png: bytes | None = None
+    page: str | None = None
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        """Return what Jupyter shows, richest first."""
+        caption = f"<figcaption>{html.escape(self.caption)}</figcaption>"
+        wide, high = self.size
+        if self.page is not None:
+            frame = (
+                f'<iframe sandbox="allow-scripts" width="{wide}" height="{high}"'
+                f' style="border:0" srcdoc="{html.escape(self.page)}"></iframe>'
+            )
+            return {"text/html": f"<figure>{frame}{caption}</figure>", "text/plain": self.caption}
+        assert self.png is not None
+        data = base64.b64encode(self.png).decode()
+        alt = html.escape(self.caption)
+        image = f'<img alt="{alt}" width="{wide}" src="data:image/png;base64,{data}">'
+        return {
+            "text/html": f"<figure>{image}{caption}</figure>",
+            "image/png": data,
+            "text/plain": self.caption,
+        }
+
+
+def show(scene: Scene, city: Any, result: Result | None = None, *, live: bool = False) -> Shown:
+    """Return a scene for a notebook to display.
+
+    Parameters
+    ----------
+    scene
+        What to show.
+    city
+        A `cim.City` or a view of a twin.
+    result
+        A run to show over it.
+    live
+        The page of `cim render -o x.html` in a frame, to turn, click and run through time,
+        instead of a still. It needs neither a server nor OpenGL on this machine, and is kept
+        in the saved notebook.
+
+    Raises
+    ------
+    MissingError
+        A still is asked for and this machine cannot draw.
+    RequestError
+        The twin is empty.
+    """
+    view: TwinView = getattr(city, "view", city)
+    with tempfile.TemporaryDirectory() as folder:
+        if live:
+            path = Path(folder) / "scene.html"
+            written = write_html(scene, view, result, path=path)
+            page = path.read_text(encoding="utf-8")
+            return Shown(_caption(scene, view, result), scene.size, written.failed, page=page)
+        path = Path(folder) / "scene.png"
+        drawn = render_scene(scene, view, result, path=path)
+        return Shown(_caption(scene, view, result), scene.size, drawn.failed, png=path.read_bytes())
+
+
+def _caption(scene: Scene, view: TwinView, result: Result | None) -> str:
+    name = messages.title(view.titles, lang=scene.lang) or view.name
+    parts = [scene.title or name]
+    if result is not None:
+        parts = [scene.title or messages.title(result.titles, lang=scene.lang), name]
+    if view.scheme:
+        parts.append(messages.text("scenes.scheme", {"name": view.scheme}, lang=scene.lang))
+    if view.illustrative or (result is not None and result.illustrative):
+        parts.append(messages.text("scenes.illustrative", lang=scene.lang))
+    return " · ".join(parts)
