@@ -277,8 +277,16 @@ def _smooth(places: NDArray[np.float64], share: float) -> NDArray[np.float64]:
     return curve
 
 
-def read_path(text: str) -> Path3:
-    """Return the path an option names: ``orbit``, ``orbit:180``, or a JSON file of stations.
+def read_path(text: str, scene: Scene) -> Path3:
+    """Return the path an option names.
+
+    Parameters
+    ----------
+    text
+        ``orbit``, ``orbit:180``, ``bookmarks`` for the eyes of the scene's bookmarks in their
+        order, or a JSON file of stations.
+    scene
+        Whose bookmarks.
 
     Raises
     ------
@@ -292,6 +300,9 @@ def read_path(text: str) -> Path3:
             if not isfinite(turn) or turn == 0.0:
                 raise ValueError(text)
             return orbit(turn_deg=turn)
+        if text == "bookmarks":
+            eyes = [b.eye for b in scene.bookmarks if b.eye is not None]
+            return through([(eye.position, eye.focus) for eye in eyes])
         stations = json.loads(Path(text).read_text(encoding="utf-8"))
         return through([(s["position"], s["focus"]) for s in stations])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -11,7 +11,7 @@ import gzip
 import html
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from scenes.drawers import Drawing, draw
 from scenes.files import whole
 from scenes.moments import blank, chosen_field, clock, lies_flat, links_overlay, moments
 from scenes.parts import Catalogue, catalogue, ground_box, parts
-from scenes.scene import Scene
+from scenes.scene import Bookmark, Scene
 
 __all__ = ["PageReport", "write_html"]
 
@@ -135,6 +135,8 @@ def write_html(
         if result is not None:
             frames = _frames(blob, scene, view, result, picture, objects, job)
             header |= {"frames": frames, "legend": _legends(scene, result)}
+            _moments_of(header["bookmarks"], frames["times_s"])
+        header["legend"] = header["legend"] if scene.legend else None
         header["layers"] = _layers(picture, objects, result is not None)
         job.step(3, 4, what="scenes.page")
         partial.write_text(_page(header, blob, scene), encoding="utf-8")
@@ -188,6 +190,9 @@ def _header(
             "turn_deg": camera.turn_deg,
         },
         "light": list(picture.light),
+        "bookmarks": [_bookmark(b, picture) for b in scene.bookmarks],
+        "annotations": [{"text": a.text, "at": _local(a.at, picture)} for a in scene.annotations],
+        "selection": list(scene.selection),
         "legend": keyed if any(one["keys"] for one in keyed.values()) else None,
         "texts": {
             lang: {key: messages.text(_text_key(key), lang=lang) for key in _TEXTS}
@@ -195,6 +200,27 @@ def _header(
         },
         "frames": None,
     }
+
+
+def _local(place: Sequence[float], picture: Picture) -> list[float]:
+    """Return a place in the scene's own metres."""
+    o = picture.origin
+    return [place[0] - o.x, place[1] - o.y, place[2] - o.z]
+
+
+def _bookmark(kept: Bookmark, picture: Picture) -> dict[str, Any]:
+    eye = kept.eye
+    made: dict[str, Any] = {"name": kept.name, "camera": kept.camera, "eye": None, "moment": None}
+    if eye is not None:
+        made["eye"] = {
+            "position": _local(eye.position, picture),
+            "focus": _local(eye.focus, picture),
+        }
+    if kept.bounds is not None:
+        x0, y0, x1, y1 = kept.bounds
+        middle = ((x0 + x1) / 2, (y0 + y1) / 2, picture.origin.z)
+        made |= {"middle": _local(middle, picture), "across": max(x1 - x0, y1 - y0)}
+    return made | {"time_s": kept.time_s}
 
 
 def _text_key(key: str) -> str:
@@ -365,6 +391,7 @@ def _frames(
     o = picture.origin
     return {
         "labels": [clock(t) for t in times],
+        "times_s": list(times),
         "rect": [rect[0] - o.x, rect[1] - o.y, rect[2] - o.x, rect[3] - o.y],
         "overlays": overlays or None,
         "cells": chosen.carrier == "grid",
@@ -373,6 +400,13 @@ def _frames(
         "field": {"unit": chosen.unit}
         | {lang: messages.title(chosen.titles, lang=lang) for lang in messages.LANGUAGES},
     }
+
+
+def _moments_of(bookmarks: list[dict[str, Any]], times_s: list[float]) -> None:
+    """Give each bookmark with a time the nearest moment of the run."""
+    for one in bookmarks:
+        if one["time_s"] is not None and times_s:
+            one["moment"] = int(np.argmin(np.abs(np.array(times_s) - one["time_s"])))
 
 
 def _colours(drawing: Drawing, objects: Catalogue) -> NDArray[np.uint8]:

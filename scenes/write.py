@@ -73,5 +73,5 @@ def write(
         return write_html(scene, view, result, path=path, job=job)
     if ending == ".glb":
         return write_glb(scene, view, result, path=path, job=job)
-    along = None if way is None else read_path(way)
+    along = None if way is None else read_path(way, scene)
     return write_film(scene, view, result, path=path, way=along, seconds=seconds, job=job)

@@ -247,6 +247,18 @@
     return { eye, right, up, view: times(lens, look) };
   };
 
+  const visit = (b) => { // a kept view: from an eye, or before a box
+    const to = b.eye || { position: doc.camera.position, focus: b.middle || doc.camera.focus };
+    const way = sub(to.position, to.focus), far = Math.hypot(...way);
+    cam.target = [...to.focus];
+    cam.far = b.eye ? far : b.across ? b.across / (2 * Math.tan((doc.camera.view_angle_deg * Math.PI) / 360)) * 1.2 : far;
+    cam.tilt = b.eye ? Math.max(0.001, Math.min(1.5698, Math.asin(way[2] / far))) : { top: 1.5698, oblique: 0.7, street: 0.16 }[b.camera];
+    if (b.eye && Math.hypot(way[0], way[1]) > 1e-6 * far) cam.turn = Math.atan2(way[0], -way[1]);
+    else if (b.camera === "top" || b.eye) cam.turn = 0;
+    if (frames && b.moment !== null) show(b.moment);
+    again();
+  };
+
   // ---- drawing ---------------------------------------------------------------------------
   const hidden = new Set();
   const frames = doc.frames;
@@ -357,6 +369,7 @@
     const find = node("input", { id: "find", type: "search", placeholder: say("find") });
     find.onkeydown = (e) => { e.stopPropagation(); if (e.key === "Enter") { const n = search(find.value); if (n !== null) { select(n); fly(n); } } };
     $("tools").replaceChildren(...tools.map(([label, onclick]) => node("button", { textContent: label, onclick })), find);
+    for (const b of doc.bookmarks) $("tools").append(node("button", { textContent: b.name, onclick: () => visit(b) }));
     legend();
     $("layers").replaceChildren(...doc.layers.map((l) => {
       const box = node("input", { type: "checkbox", checked: !hidden.has(l.name) });
@@ -413,7 +426,17 @@
     $("scale").querySelector("i").style.width = `${long / m}px`;
     const label = long < 1000 ? `${+long.toPrecision(3)} m` : `${long / 1000} km`;
     $("scale").querySelector("span").textContent = cam.tilt > 1.5 ? label : `≈ ${label}`;
+    pin();
     $("north").querySelector("g").setAttribute("transform", `rotate(${(cam.turn * 180) / Math.PI})`);
+  };
+  const screen = (p) => { const q = apply(matrices().view, p); return [((q[0] + 1) / 2) * canvas.clientWidth, ((1 - q[1]) / 2) * canvas.clientHeight, q[3]]; };
+  const notes = doc.annotations.map((a) => { const n = node("div", { className: "note", textContent: a.text }); document.body.append(n); return [n, a.at]; });
+  const pin = () => {
+    for (const [n, at] of notes) {
+      const [x, y, w] = screen(at);
+      n.style.display = w > 0 ? "" : "none";
+      n.style.transform = `translate(${x}px, ${y}px) translate(-50%, -100%)`;
+    }
   };
   const select = (n) => { chosen = n === null ? 0 : n + 1; panel(); again(); };
   const fly = (n) => { const m = middle(n); if (m) { cam.target = m; cam.far = Math.min(cam.far, 250); again(); } };
@@ -515,8 +538,9 @@
   canvas.addEventListener("webglcontextlost", () => sorry("The graphics card gave up; load the page again.", "显卡已中断，请重新加载页面。"));
 
   words();
+  const first = doc.selection.find((id) => numbers.has(id));
+  if (first !== undefined) select(numbers.get(first));
   // For scripts and tests: what the page knows, in its own terms.
-  const screen = (p) => { const q = apply(matrices().view, p); return [((q[0] + 1) / 2) * canvas.clientWidth, ((1 - q[1]) / 2) * canvas.clientHeight, q[3]]; };
   window.cim = {
     ready: true, objects: doc.count, triangles: things.reduce((s, t) => s + (t.lines ? 0 : t.count / 3), 0),
     pick: (x, y) => { const n = pick(x, y); return n === null ? null : idOf(n); },

@@ -14,7 +14,7 @@ from cim.errors import CancelledError, MissingError, RequestError
 from cim.jobs import Job, Progress
 from scenes.compose import compose
 from scenes.film import orbit, read_path, through, write_film
-from scenes.scene import Scene
+from scenes.scene import Bookmark, Eye, Scene
 from tests.scenes.test_web import rising, sunny
 from tests.towns import EAST, NORTH, town
 
@@ -143,18 +143,26 @@ def test_a_way_passes_its_stations_in_the_scenes_own_metres() -> None:
 
 def test_a_path_is_read_from_words_or_a_file(tmp_path: Path) -> None:
     picture = compose(SMALL, town())
-    half = read_path("orbit:180")(picture, 1.0)
+    half = read_path("orbit:180", SMALL)(picture, 1.0)
     assert half.turn_deg == pytest.approx(
         (picture.camera.turn_deg + 180 + 180) % 360 - 180, abs=1e-9
     )
     file = tmp_path / "way.json"
     one = {"position": [EAST, NORTH, 50.0], "focus": [EAST + 9, NORTH + 9, 3.0]}
     file.write_text(json.dumps([one, {**one, "position": [EAST, NORTH + 80, 50.0]}]))
-    assert read_path(str(file))(picture, 1.0).position[1] + picture.origin.y == NORTH + 80
+    assert read_path(str(file), SMALL)(picture, 1.0).position[1] + picture.origin.y == NORTH + 80
+
+
+def test_a_film_follows_the_bookmarks_of_its_scene() -> None:
+    picture = compose(SMALL, town())
+    eyes = [Eye((EAST, NORTH + 9.0 * k, 40.0), (EAST + 90.0, NORTH + 90.0, 3.0)) for k in range(2)]
+    kept = (Bookmark("a", eye=eyes[0]), Bookmark("box only"), Bookmark("b", eye=eyes[1]))
+    way = read_path("bookmarks", replace(SMALL, bookmarks=kept))
+    assert way(picture, 1.0).position[1] + picture.origin.y == pytest.approx(NORTH + 9.0)
 
 
 @pytest.mark.parametrize(
-    "text", ["spiral", "orbit:0", "orbit:nan", "[]", "[1]", '[{"position": [1, 2]}]']
+    "text", ["spiral", "bookmarks", "orbit:0", "orbit:nan", "[]", "[1]", '[{"position": [1, 2]}]']
 )
 def test_what_is_no_path_is_refused(text: str, tmp_path: Path) -> None:
     given = text
@@ -163,5 +171,5 @@ def test_what_is_no_path_is_refused(text: str, tmp_path: Path) -> None:
         file.write_text(text)
         given = str(file)
     with pytest.raises(RequestError) as caught:
-        read_path(given)
+        read_path(given, SMALL)
     assert caught.value.key == "scenes.path" and "position" in caught.value.remedy()

@@ -241,6 +241,10 @@ def test_a_size_that_is_none_is_refused(text: str) -> None:
         (["-o", "a.png", "--view", "moon"], "view"),
         (["-o", "a.png", "--layers", "castle"], "no_layer"),
         (["-o", "a.png", "--run", "run-none"], ""),
+        (["-o", "a.png", "--scene", "none.json"], "no_scene"),
+        (["-o", "a.png", "--path", "orbit"], "only_film"),
+        (["-o", "a.mp4"], "still"),
+        (["-o", "a.mp4", "--path", "spiral"], "path"),
     ],
 )
 def test_a_command_that_makes_no_sense_exits_2_and_writes_nothing(
@@ -256,6 +260,18 @@ def test_a_command_that_makes_no_sense_exits_2_and_writes_nothing(
     assert main(["render", str(sketch), *words, "--json"]) == 2
     assert key in capsys.readouterr().out
     assert not list(tmp_path.glob("*.png"))
+
+
+def test_a_kept_scene_is_drawn_and_options_go_before_it(
+    screen: None, sketch: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept, out = tmp_path / "scene.json", tmp_path / "a.png"
+    kept.write_text(Scene(camera="top", size=(160, 90), layers=("road",)).to_json())
+    assert main(["render", str(sketch), "-o", str(out), "--scene", str(kept), "--json"]) == 0
+    assert pixels(out).shape == (90, 160, 3)
+    words = ["--scene", str(kept), "--size", "200x100", "--json"]
+    assert main(["render", str(sketch), "-o", str(out), *words]) == 0
+    assert pixels(out).shape == (100, 200, 3)
 
 
 HANZI = re.compile(r"[\u3400-\u9fff\uff00-\uffef\u3000-\u303f]")

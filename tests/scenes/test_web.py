@@ -19,7 +19,7 @@ from cim.errors import CancelledError, RequestError, StoreError
 from cim.jobs import Job
 from cim.model import GridFrame, Twin
 from cim.model.result import Result, ResultField
-from scenes.scene import Scene
+from scenes.scene import Annotation, Bookmark, Eye, Scene
 from scenes.web import write_html
 from tests.scenes.browser import Browser, missing, open_browser
 from tests.scenes.conftest import note_undrawn
@@ -216,6 +216,36 @@ def test_a_result_on_houses_colours_them_and_stands_in_the_panel(
     assert "share\t1" in browser.run("return document.getElementById('panel').innerText")
     browser.run("window.cim.select(arguments[0])", ids[0])
     assert "share" not in browser.run("return document.getElementById('panel').innerText")
+
+
+def test_bookmarks_annotations_and_the_selection_of_a_scene_come_along(
+    browser: Browser, tmp_path: Path
+) -> None:
+    view, page = town(), tmp_path / "kept.html"
+    place = (EAST + 27.0, NORTH + 25.0, 15.0)
+    eye = Eye(position=(EAST + 27.0, NORTH - 75.0, 115.0), focus=place)
+    scene = replace(
+        SMALL,
+        run="r",
+        bookmarks=(Bookmark("近处", eye=eye, time_s=3500.0),),
+        annotations=(Annotation("门前积水", place),),
+        selection=(str(view.table("building").ids[0]),),
+    )
+    write_html(scene, view, rising(), path=page)
+    browser.open(page)
+    assert view.table("building").ids[0] in browser.run(
+        "return document.getElementById('panel').innerText"
+    )
+    browser.run("[...document.querySelectorAll('#tools button')].at(-1).click(); cim.redraw()")
+    wide, high = browser.run("return [innerWidth, innerHeight]")
+    across, down, _ = browser.run("return window.cim.screen(...arguments)", *place)
+    assert across == pytest.approx((wide - 90) / 2, abs=1) and down == pytest.approx(
+        high / 2, abs=1
+    )
+    assert browser.run("return cim.camera.far") == pytest.approx(100 * np.sqrt(2), rel=1e-4)
+    box_ = browser.run("return document.querySelector('.note').getBoundingClientRect().toJSON()")
+    assert box_["left"] < across < box_["right"] and box_["bottom"] == pytest.approx(down, abs=1)
+    assert browser.run("return document.getElementById('now').textContent") == "1:00:00"
 
 
 def test_names_that_look_like_markup_stay_text(browser: Browser, tmp_path: Path) -> None:
