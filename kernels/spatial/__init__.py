@@ -1,0 +1,1 @@
+"""Solids, rays and cells: what encloses, what is hit, what is touched."""
