@@ -151,7 +151,7 @@ class _Raster:
     @property
     def enclosed_m3(self) -> float:
         """Volume that the outside does not reach; touched cells beside it count by half."""
-        return float(_inside(self.cells)) * self.cell_m**3
+        return _inside(self.cells) * float(self.cell_m) ** 3
 
     def back(self, points: Floats) -> Floats:
         """Return points in cells, (n, 3), as the caller's metres."""
@@ -260,7 +260,8 @@ def _sieved(label: Ints, least: float) -> Ints:
     merged[~known] = -1
     lonely: Ints = sieve((merged >= 0).astype(np.int32), max(2, round(least)), connectivity=4)
     merged[lonely == 0] = -1
-    return merged.astype(np.int32)
+    found: Ints = merged.astype(np.int32)
+    return found
 
 
 def _coverage(label: Ints) -> tuple[list[Any], Ints]:

@@ -121,7 +121,7 @@ def grown(mask: npt.NDArray[np.bool_], cells: int) -> npt.NDArray[np.bool_]:
 
 
 @kernel
-def _widened(mask, cells):  # type: ignore[no-untyped-def]
+def _widened(mask: npt.NDArray[np.bool_], cells: int) -> None:
     """Grow every row of a mask along its second axis, in place."""
     n = mask.shape[1]
     before = np.empty(n, np.bool_)
@@ -143,7 +143,9 @@ def _widened(mask, cells):  # type: ignore[no-untyped-def]
 
 
 @kernel(inline=True)
-def _apart(ax, ay, bx, by, cx, cy, x, y):  # type: ignore[no-untyped-def]
+def _apart(
+    ax: float, ay: float, bx: float, by: float, cx: float, cy: float, x: float, y: float
+) -> bool:
     """Whether a unit square at x, y lies off an edge a-b of the triangle a, b, c, in a plane."""
     nx, ny = ay - by, bx - ax
     side = nx * (cx - ax) + ny * (cy - ay)
@@ -152,11 +154,11 @@ def _apart(ax, ay, bx, by, cx, cy, x, y):  # type: ignore[no-untyped-def]
     # The square's corner farthest towards the triangle.
     px = x + 1.0 if nx > 0.0 else x
     py = y + 1.0 if ny > 0.0 else y
-    return nx * (px - ax) + ny * (py - ay) < 0.0
+    return bool(nx * (px - ax) + ny * (py - ay) < 0.0)
 
 
 @kernel
-def _touch(triangles, cells):  # type: ignore[no-untyped-def]
+def _touch(triangles: Floats, cells: Cells) -> None:
     nx, ny, nz = cells.shape
     for t in range(triangles.shape[0]):
         ax, ay, az = triangles[t, 0]
@@ -196,7 +198,7 @@ def _touch(triangles, cells):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _drown(cells):  # type: ignore[no-untyped-def]
+def _drown(cells: Cells) -> None:
     """Let the outside in from every side of the grid, from cell to cell over faces."""
     nx, ny, nz = cells.shape
     stack = np.empty(2 * (nx * ny + ny * nz + nx * nz) + 16, np.int64)
@@ -242,7 +244,7 @@ def _drown(cells):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _runs(cells, least, bridge, low, high, free):  # type: ignore[no-untyped-def]
+def _runs(cells: Cells, least: int, bridge: int, low: Ints, high: Ints, free: Ints) -> None:
     nx, ny, nz = cells.shape
     for i in range(nx):
         for j in range(ny):
@@ -263,7 +265,7 @@ def _runs(cells, least, bridge, low, high, free):  # type: ignore[no-untyped-def
 
 
 @kernel
-def _tops(triangles, ceiling, top, face):  # type: ignore[no-untyped-def]
+def _tops(triangles: Floats, ceiling: Floats, top: Floats, face: Ints) -> None:
     nx, ny = ceiling.shape
     for t in range(triangles.shape[0]):
         ax, ay, az = triangles[t, 0]
