@@ -75,7 +75,7 @@ class Pipes:
         Side of a cell.
     """
 
-    every_s = 2.0
+    every_s = 4.0
 
     def __init__(self, drains: Drains, *, cell: Cells, bed_m: Floats, cell_m: float) -> None:
         self.drains = drains
@@ -170,7 +170,7 @@ class Soil:
 class Works:
     """Weirs, culverts, pumps and tanks of the twin."""
 
-    every_s = 2.0
+    every_s = 4.0
 
     def __init__(self, structures: Structures, *, bed_m: Floats, cell_m: float) -> None:
         self.structures = structures

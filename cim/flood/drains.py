@@ -28,6 +28,7 @@ __all__ = ["DrainBalance", "Drains"]
 Floats = NDArray[np.float64]
 
 ROUTING_STEP_S = 1.0
+_LEAST_M3_S = 4e-7  # SWMM takes less for nothing (1e-5 ft³/s): it is owed until there is more
 _running = False
 
 
@@ -92,6 +93,7 @@ class Drains:
         self._manhole_law = dict(standard("flood.exchange_manhole").value)
         self._duration_s = duration_s
         self._rate = np.zeros(len(crest_m))
+        self._owed_m3 = np.zeros(len(crest_m))
         self._entered_m3 = self._returned_m3 = 0.0
         self._swmm: Any = None
         self._node: Any = None
@@ -185,7 +187,16 @@ class Drains:
         """
         steps = round(dt_s / ROUTING_STEP_S)
         # A step counts (old + new) / 2, so n steps of a new rate bring (n - 1/2) new + old / 2.
-        rate = (volume_m3 / ROUTING_STEP_S - 0.5 * self._rate) / (steps - 0.5)
+        due = volume_m3 + self._owed_m3
+        rate = (due / ROUTING_STEP_S - 0.5 * self._rate) / (steps - 0.5)
+        rate = np.where(np.abs(rate) < _LEAST_M3_S, 0.0, rate)
+        self._owed_m3 = due - (rate * (steps - 0.5) + 0.5 * self._rate) * ROUTING_STEP_S
+        self._route(rate, steps)
+        self.taken_m3 += volume_m3
+        self._entered_m3 += float(volume_m3[volume_m3 > 0].sum())
+        self._returned_m3 -= float(volume_m3[volume_m3 < 0].sum())
+
+    def _route(self, rate: Floats, steps: int) -> None:
         for i, node in enumerate(self._index):
             if rate[i] != 0.0 or self._rate[i] != 0.0:
                 self._swmm.node_set_total_inflow(node, rate[i])
@@ -195,12 +206,15 @@ class Drains:
         except Exception as error:
             raise SimulationError("flood.swmm_refused", given=str(error).strip()) from error
         self._rate = rate
-        self.taken_m3 += volume_m3
-        self._entered_m3 += float(volume_m3[volume_m3 > 0].sum())
-        self._returned_m3 -= float(volume_m3[volume_m3 < 0].sum())
 
     def balance(self) -> DrainBalance:
-        """Return both counts as they stand after the last `take`."""
+        """Return both counts after the last `take`, with the last drops handed over."""
+        if self._owed_m3.any():
+            first = np.where(self._owed_m3 != 0.0, 1e-4, 0.0)
+            last = 2.0 * (self._owed_m3 / ROUTING_STEP_S - first) - self._rate
+            for rate in (first, np.where(self._owed_m3 != 0.0, last, -self._rate)):
+                self._route(rate, 1)
+            self._owed_m3[:] = 0.0
         swmm, (node_count, link_count) = self._swmm, self._counts
         nodes = [swmm.node_get_stats(i) for i in range(node_count)]
         stored = [swmm.node_get_result(i, self._node.VOLUME) for i in range(node_count)]

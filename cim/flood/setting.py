@@ -156,7 +156,13 @@ def _pipes(
 ) -> tuple[Pipes | None, Site]:
     if mode == "sinks":
         return None, site
-    sewer = find_sewer(view)
+    try:
+        sewer = find_sewer(view)
+    except RequestError as error:
+        if mode == "pipes":
+            raise
+        made.notes.append(("flood.note.no_outfall", error.given))
+        return None, site
     if sewer is None:
         if mode == "pipes":
             raise RequestError("flood.no_pipes", given=", ".join(view.layers()))
