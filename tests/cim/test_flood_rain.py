@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cim.errors import RequestError
+from cim.errors import RequestError, UnitError
 from cim.flood import SOURCES, design_depth_mm, design_storm, even_storm, recorded_storm
+from cim.flood.rain_field import gauged_rain, gridded_rain, nearest_gauge
+from cim.model import GridFrame, Twin
+from tests.towns import EAST, FRAME, NORTH, layer
 
 
 @pytest.mark.parametrize(
@@ -162,3 +168,59 @@ def test_impossible_records_are_refused(
     with pytest.raises(RequestError) as caught:
         recorded_storm(ends_s=ends_s, depths_mm=depths_mm)
     assert caught.value.key == key
+
+
+# ---------------------------------------------------------------- rain by place
+def test_each_cell_takes_the_nearest_gauge() -> None:
+    frame = GridFrame(0.0, 20.0, 1.0, 20, 40)
+    zone = nearest_gauge(frame, np.array([[5.0, 10.0], [35.0, 10.0]]))
+    assert (zone[:, :20] == 0).all() and (zone[:, 20:] == 1).all()
+    with pytest.raises(RequestError):
+        nearest_gauge(frame, np.empty((0, 2)))
+
+
+class _Gauged(Twin):
+    """A twin in memory that keeps readings."""
+
+    def observations(self, sensor: str, *, start: datetime, end: datetime) -> Any:
+        times = start.timestamp() + np.array([0.0, 900.0, 1800.0])
+        return times, np.array([9.0, 12.0, 0.0])
+
+
+def test_gauges_of_the_twin_rain_in_millimetres_or_by_the_hour() -> None:
+    start = datetime(2025, 7, 15, 8, tzinfo=ZoneInfo("Asia/Shanghai"))
+    spots = [shapely.Point(EAST + 5, NORTH + 5), shapely.Point(EAST + 15, NORTH + 5)]
+
+    def twin(units: list[str]) -> Twin:
+        table = layer("sensor", spots, type=["rain", "rain"], unit=units)
+        return _Gauged(name="g", frame=FRAME, tables={"sensor": table})
+
+    frame = GridFrame(EAST, NORTH + 10, 1.0, 10, 20)
+    zone, storms = gauged_rain(
+        twin(["mm", "mm/h"]), frame, start=start, end=start + timedelta(hours=1)
+    )
+    assert [s.depth_mm for s in storms] == pytest.approx([12.0, 3.0])  # 12 mm; 12 mm/h for 15 min
+    assert storms[0].fallen_m(450.0) == pytest.approx(0.006)
+    assert zone[0, 0] == 0 and zone[0, -1] == 1
+    with pytest.raises(UnitError):
+        gauged_rain(twin(["mm", "in"]), frame, start=start, end=start + timedelta(hours=1))
+    empty = _Gauged(name="g", frame=FRAME)
+    with pytest.raises(RequestError):
+        gauged_rain(empty, frame, start=start, end=start + timedelta(hours=1))
+
+
+def test_a_grid_of_rain_is_laid_under_the_cells_and_must_cover_them() -> None:
+    frame = GridFrame(0.0, 20.0, 1.0, 20, 20)
+    coarse = GridFrame(0.0, 20.0, 10.0, 2, 2)
+    rates = np.array([[[10.0, 20.0], [30.0, 40.0]], [[0.0, 0.0], [0.0, 60.0]]])
+    zone, storms = gridded_rain(frame, rain_frame=coarse, ends_s=[1800.0, 3600.0], rain_mm_h=rates)
+    depths = np.array([s.depth_mm for s in storms])[zone]
+    assert depths[0, 0] == pytest.approx(5.0) and depths[-1, -1] == pytest.approx(50.0)
+    with pytest.raises(RequestError) as caught:
+        gridded_rain(
+            GridFrame(5.0, 20.0, 1.0, 20, 20),
+            rain_frame=coarse, ends_s=[1800.0, 3600.0], rain_mm_h=rates,
+        )  # fmt: skip
+    assert caught.value.key == "rain.cover"
+    with pytest.raises(RequestError):
+        gridded_rain(frame, rain_frame=coarse, ends_s=[1800.0, 3600.0], rain_mm_h=-rates)

@@ -1,0 +1,102 @@
+"""What a scheme is worth in a flood: one run against another (方案对比).
+
+Both runs must have had the same rain on the same cells; then every difference is the scheme's:
+a tank, a pump, a wall, another drain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cim.errors import RequestError
+from cim.model.result import Result
+
+__all__ = ["worth"]
+
+_SAME = ("storm", "cell_m", "duration_s", "rain_zones")
+_DEEPER_M = 0.01  # depths closer than this count as equal
+
+
+def worth(base: Result, scheme: Result) -> dict[str, Any]:
+    """Return what the scheme changes against the base.
+
+    Parameters
+    ----------
+    base, scheme
+        Two floods of one twin by the same storm, on the same cells and for the same time.
+
+    Returns
+    -------
+    dict
+        ``differences``: number -> [base, scheme, scheme - base]; ``buildings`` and ``links``: ids
+        that became ``better`` (now dry, now passing) or ``worse``; ``area_m2``: where the largest
+        depth fell or rose by more than a centimetre; ``volume_m3``: what went down or out more.
+
+    Raises
+    ------
+    RequestError
+        The two were not asked the same.
+    """
+    for name in _SAME:
+        pair = base.parameters.get(name), scheme.parameters.get(name)
+        if pair[0] != pair[1]:
+            values = {"name": name, "base": pair[0], "scheme": pair[1]}
+            raise RequestError("flood.worth", given=name, values=values)
+    if base.grid != scheme.grid or base.grid is None:
+        raise RequestError(
+            "flood.worth", given="grid",
+            values={"name": "grid", "base": base.grid, "scheme": scheme.grid},
+        )  # fmt: skip
+    change = scheme.field("depth_max_m").values - base.field("depth_max_m").values
+    cell_m2 = base.grid.cell_m**2
+    causes = sorted({*base.balance, *scheme.balance} - {"error_rel"})
+    return {
+        "differences": _differences(base.summary, scheme.summary),
+        "buildings": _turned(base, scheme, "floor_water_m", limit=0.0),
+        "links": _turned(base, scheme, "road_fails", limit=0.5),
+        "area_m2": {
+            "shallower": float((change < -_DEEPER_M).sum() * cell_m2),
+            "deeper": float((change > _DEEPER_M).sum() * cell_m2),
+        },
+        "volume_m3": {
+            name: round(scheme.balance.get(name, 0.0) - base.balance.get(name, 0.0), 3)
+            for name in causes
+        },
+    }
+
+
+def _differences(base: Mapping[str, Any], scheme: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Numbers that both summaries have, one level deep."""
+    out: dict[str, list[float]] = {}
+    for group in ("streets", "floors", "people", "ponding", "underground"):
+        for name, before in base.get(group, {}).items():
+            after = scheme.get(group, {}).get(name)
+            if _number(before) and _number(after):
+                out[f"{group}.{name}"] = [before, after, after - before]
+    for name in ("max_depth_m", "wet_area_m2", "area_over_lane_depth_m2", "volume_at_end_m3"):
+        if name in base and name in scheme:
+            out[name] = [base[name], scheme[name], scheme[name] - base[name]]
+    return out
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _turned(base: Result, scheme: Result, field: str, *, limit: float) -> dict[str, list[str]]:
+    """Ids on which a field fell to its limit, or rose above it; only those both runs know."""
+    if not all(any(f.name == field for f in one.fields) for one in (base, scheme)):
+        return {"better": [], "worse": []}
+    bad = []
+    for one in (base, scheme):
+        found = one.field(field)
+        ids = [] if found.ids is None else [str(id_) for id_ in found.ids]
+        bad.append(dict(zip(ids, np.nan_to_num(found.values) > limit, strict=True)))
+    both = [id_ for id_ in bad[0] if id_ in bad[1]]
+    return {
+        "better": [id_ for id_ in both if bad[0][id_] and not bad[1][id_]],
+        "worse": [id_ for id_ in both if bad[1][id_] and not bad[0][id_]],
+    }

@@ -1,0 +1,122 @@
+"""Verdicts inside a whole run: streets, doors, ways underground, and a scheme against its base."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+
+from cim.errors import RequestError
+from cim.flood import even_storm, flood
+from cim.flood.worth import worth
+from cim.model import Edit, Scheme, SchemedView, Twin
+from cim.model.result import Result
+from tests.cim.test_flood import bare, basin
+from tests.towns import EAST, NORTH, box, layer
+
+SHOWER = even_storm(depth_mm=60, duration_min=20)
+
+
+def asked(view: Any, **options: Any) -> Result:
+    given = {"storm": SHOWER, "duration_s": 1800.0, "cell_m": 1.0, "drain_mm_h": 0.0}
+    return flood(view, **{**given, **options})
+
+
+def at(x: float, y: float) -> Any:
+    return shapely.Point(EAST + x, NORTH + y)
+
+
+def line(*points: tuple[float, float]) -> Any:
+    return shapely.LineString([(EAST + x, NORTH + y) for x, y in points])
+
+
+def crowned() -> np.ndarray:
+    """A street of 8 m along the middle of a basin, its crown 0.4 m above the rest."""
+    z = basin()
+    z[8:16, 1:-1] = 3.4 - 0.05 * np.abs(np.arange(8) - 3.5)[:, None]
+    return z
+
+
+def test_a_street_with_a_dry_crown_passes_and_one_in_the_bottom_fails() -> None:
+    streets = layer(
+        "road",
+        [line((2, 12), (22, 12)), line((2, 4), (22, 4)), line((100, 100), (120, 100))],
+        carriageway_m=[6.0, None, 6.0],
+        lanes=[1, 1, 1],
+        oneway=["no", "no", "no"],
+    )
+    result = asked(bare(crowned(), road=streets), storm=even_storm(depth_mm=130, duration_min=20))
+    lane = result.field("road_lane_depth_m").values
+    assert lane[0] < 0.05 and lane[1] > 0.15 and np.isnan(lane[2])
+    told = result.summary["streets"]
+    assert told["links"] == 3 and told["links_failing"] == 1 and told["links_not_judged"] == 1
+    assert told["links_with_assumed_width"] == 1
+    closed = result.field("road_closed_s").values
+    assert closed[0] == 0.0
+    assert result.field("road_lane_depth_m").carrier == "links"
+
+
+def house(**columns: Any) -> Any:
+    return layer("building", [box(8, 8, 6, 6)], population=[12.0], **columns)
+
+
+def test_water_enters_at_the_lowest_door_and_people_are_counted() -> None:
+    open_house = asked(bare(basin(), building=house(floor_level_m=[3.02])))
+    told = open_house.summary["floors"]
+    assert (told["entered"], told["doors_assumed"], told["floors_assumed"]) == (1, 1, 0)
+    assert open_house.summary["people"]["residents_where_water_enters"] == 12.0
+    assert open_house.field("floor_water_m").values[0] == pytest.approx(0.045, abs=0.02)
+
+    doors = layer("entrance", [at(8, 11), at(11, 14)], level_m=[3.30, 3.40])
+    guarded = asked(bare(basin(), building=house(floor_level_m=[3.02]), entrance=doors))
+    told = guarded.summary["floors"]
+    assert (told["entered"], told["doors_assumed"]) == (0, 0)
+
+    unknown = asked(bare(basin(), building=house()))
+    told = unknown.summary["floors"]
+    assert (told["entered"], told["floors_assumed"]) == (0, 1)  # a plinth of 0.30 m keeps it dry
+
+
+def test_water_runs_into_the_ground_over_a_sill() -> None:
+    space = layer("underground_space", [box(2, 2, 4, 4)], source_id=["U1"])
+    ways = layer(
+        "entrance",
+        [at(6, 4), at(18, 18), at(20, 20)],
+        level_m=[3.03, 3.5, None],
+        parent=["U1", None, None],
+        type=[None, "garage ramp", "metro"],
+    )
+    told = asked(bare(basin(), underground_space=space, entrance=ways)).summary["underground"]
+    assert (told["sills"], told["sills_overtopped"], told["sills_of_assumed_width"]) == (2, 1, 2)
+    one = told["overtopped"][0]
+    assert one["space"] == space.ids[0] and one["volume_m3"] > 0.0
+    # 60 mm in 20 min over sealed ground that also gets the rims' water: 30 mm before 10 min.
+    assert 240.0 < one["first_s"] < 660.0
+
+
+def test_standing_water_two_hours_after_the_rain_is_told_by_pond() -> None:
+    shower = even_storm(depth_mm=200, duration_min=5)
+    early = asked(bare(basin()), storm=shower, duration_s=1200.0).summary["ponding"]
+    assert early["judged"] is False and early["passes"] is None
+    late = asked(bare(basin()), storm=shower, duration_s=300.0 + 7200.0).summary["ponding"]
+    assert late["judged"] is True and late["passes"] is False and late["ponds"] == 1
+    assert late["volume_m3"] == pytest.approx(0.2 * 576, rel=0.05)
+
+
+def test_a_scheme_is_worth_what_it_keeps_dry() -> None:
+    pytest.importorskip("shapely")
+    base: Twin = bare(basin(), building=house(floor_level_m=[3.05]))
+    lower = Edit("terrain", "terrain", values={"delta_m": -0.5}, geometry=box(1, 1, 6, 6))
+    basin_dug = SchemedView(base, Scheme("tank", 1, (lower,)))
+    told = worth(asked(base), asked(basin_dug))
+    assert told["buildings"]["better"] == [str(base.tables["building"].ids[0])]
+    assert told["buildings"]["worse"] == []
+    assert told["differences"]["floors.entered"] == [1, 0, -1]
+    assert told["differences"]["people.residents_where_water_enters"][2] == -12.0
+    assert told["area_m2"]["shallower"] > 300.0
+    with pytest.raises(RequestError) as caught:
+        worth(asked(base), asked(base, duration_s=900.0))
+    assert caught.value.key == "flood.worth"
+    assert "duration_s" in caught.value.message("en")
