@@ -104,26 +104,16 @@ def test_a_curve_number_run_keeps_what_the_formula_says() -> None:
     assert -result.balance["infiltrated_m3"] == pytest.approx(want, rel=0.01)
 
 
-def structure(kind: str, *points: tuple[float, float], **numbers: float) -> Any:
-    places = [(EAST + x, NORTH + y) for x, y in points]
-    shape = shapely.LineString(places) if len(places) > 1 else shapely.Point(places[0])
-    return layer("hydraulic_structure", [shape], type=[kind]), numbers
-
-
 def with_structure(
     z: np.ndarray, kind: str, *points: tuple[float, float], **numbers: float
 ) -> Twin:
-    """A twin with one structure, whose numbers are columns of its own."""
-    from dataclasses import replace
-
-    from cim.model import as_column
-    from cim.model.kinds import Field
-
-    table, _ = structure(kind, *points)
-    extra = tuple(Field(n, "real", "", n, n) for n in numbers)
-    columns = {**table.columns, **{n: as_column([v], "real") for n, v in numbers.items()}}
-    full = replace(table, columns=columns, fields=(*table.fields, *extra))
-    return bare(z, hydraulic_structure=full)
+    """A twin with one structure."""
+    places = [(EAST + x, NORTH + y) for x, y in points]
+    shape = shapely.LineString(places) if len(places) > 1 else shapely.Point(places[0])
+    columns = {name: [value] for name, value in numbers.items()}
+    return bare(
+        z, hydraulic_structure=layer("hydraulic_structure", [shape], type=[kind], **columns)
+    )
 
 
 def two_basins() -> np.ndarray:
