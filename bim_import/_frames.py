@@ -12,13 +12,16 @@ _LENGTH = struct.Struct("<I")
 _LARGEST = 2**31
 
 
-def send(stream: IO[bytes], head: list[Any], blocks: tuple[bytes, ...] = ()) -> None:
+def send(
+    stream: IO[bytes], head: list[Any], blocks: tuple[bytes, ...] = (), *, flush: bool = False
+) -> None:
     """Write one message: a list of plain values, and blocks of bytes."""
     text = json.dumps([head, [len(block) for block in blocks]]).encode()
     stream.write(_LENGTH.pack(len(text)) + text)
     for block in blocks:
         stream.write(block)
-    stream.flush()
+    if flush:
+        stream.flush()
 
 
 def receive(stream: IO[bytes]) -> tuple[list[Any], list[bytes]] | None:

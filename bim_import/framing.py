@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bim_import._evidence import evidence_of
+from bim_import._evidence import evidence_from
 from bim_import.placement import Placement, resolve
 from cim.crs import (
     Frame,
     axis_unit_m,
     check_area_of_use,
+    choose_frame,
+    grid_convergence_deg,
     parse_height_datum,
     split_crs,
     transform,
@@ -29,7 +31,7 @@ _STEP_M = 50.0
 
 
 def choose_place(
-    file: Any,
+    record: Mapping[str, Any],
     spec: LayerSpec,
     *,
     frame: Frame | None,
@@ -39,8 +41,8 @@ def choose_place(
 
     Parameters
     ----------
-    file
-        ``ifcopenshell.file``.
+    record
+        Evidence as read from the file.
     spec
         What the caller knows: ``crs``, ``height_datum``, and the option
         ``at = [east, north, height, turn_deg]``.
@@ -59,12 +61,14 @@ def choose_place(
     if at is not None and frame is not None and crs is None:
         crs, height = frame.crs, height or frame.height_datum
     found = resolve(
-        evidence_of(file, centre),
+        evidence_from(record, centre),
         name=spec.file.name,
         inside=_inside,
         at=at,
         crs=crs,
         height_datum=height,
+        project=_project,
+        unit_of=lambda name: axis_unit_m(split_crs(name)[0]),
     )
     datum_of(found, spec)
     return found
@@ -128,6 +132,20 @@ def _inside(crs: str, east_m: float, north_m: float) -> bool:
             return False
         raise
     return True
+
+
+def _project(crs: str, lon: float, lat: float) -> tuple[str, float, float, float] | None:
+    """Return the frame a place in degrees would get, and the place in it; None outside."""
+    name, _ = split_crs(crs)
+    try:
+        check_area_of_use(name, (lon, lat, lon, lat))
+    except FrameError as error:
+        if error.key in ("crs.outside_area", "crs.bounds_not_finite"):
+            return None
+        raise
+    chosen = choose_frame(name, (lon, lat, lon, lat)).frame.crs
+    east, north = transform([[lon, lat]], source=name, target=chosen)[0][:2]
+    return chosen, float(east), float(north), grid_convergence_deg(chosen, lon, lat)
 
 
 def _at(options: Mapping[str, Any], name: str) -> tuple[float, float, float, float] | None:

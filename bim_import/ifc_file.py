@@ -1,29 +1,28 @@
-"""How an IFC file is opened: checked before it is parsed, release candidates of IFC4X3 included.
-
-ifcopenshell refuses the headers of IFC4X3_RC2 and RC3 although it reads what stands
-below them, once two kinds of names that changed are changed: so the text is patched
-in memory, and the caller is told. The file on disk stays as it is.
-"""
+"""How an IFC file is opened: checked before it is parsed, zipped files and candidates included."""
 
 from __future__ import annotations
 
+import io
 import re
-from collections import Counter
-from dataclasses import dataclass, field
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from cim.errors import MissingError, SourceError
+from bim_import.step import StepFile
+from cim.errors import SourceError
 
-__all__ = ["OpenedIfc", "open_ifc"]
+__all__ = ["OpenedIfc", "file_bytes", "open_ifc", "parse_ifc"]
 
 _HEADER = re.compile(rb"FILE_SCHEMA\s*\(\s*\(\s*'([^']*)'", re.IGNORECASE)
-_ENTITY = re.compile(rb"#\d+\s*=\s*(IFC[A-Z0-9]+)", re.IGNORECASE)
-_CANDIDATE = re.compile(r"IFC4X3(_RC\d+|_TC\d+|_ADD1|)$")
-_FINAL = "IFC4X3_ADD2"
-# Classes of the release candidates that IFC4X3_ADD2 knows under another name.
-_RENAMED = re.compile(rb"\bIFC(?:SOLID|VOID|WATER)STRATUM(?=\s*\()", re.IGNORECASE)
 _HEADER_BYTES = 64_000
+_READ_AS = (
+    # Old and candidate schemas, and the one the kernels read them as.
+    (re.compile(r"IFC2X3"), "IFC2X3"),
+    (re.compile(r"IFC4X3"), "IFC4X3_ADD2"),
+    (re.compile(r"IFC4X[12]"), "IFC4X2"),
+    (re.compile(r"IFC4(_|$)"), "IFC4"),
+)
+_LARGEST_UNZIPPED = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -32,85 +31,69 @@ class OpenedIfc:
 
     Attributes
     ----------
-    file
-        ``ifcopenshell.file``.
+    step
+        Its instances.
     schema
-        Schema it was read as.
+        Schema the kernels read it as.
     declared
         Schema its header names.
-    unknown
-        Classes the schema does not know and how many instances were dropped;
-        counted only where the header was patched.
     """
 
-    file: Any
+    step: StepFile
     schema: str
     declared: str
-    unknown: dict[str, int] = field(default_factory=dict)
 
     @property
     def patched(self) -> bool:
-        """Tell whether the text had to be patched in memory."""
+        """Tell whether it is read as another schema than the header names."""
         return self.schema != self.declared
 
 
-def open_ifc(path: Path) -> OpenedIfc:
-    """Open an IFC file (STEP physical file, ``.ifc``).
+def file_bytes(path: Path) -> bytes:
+    """Return the text of an ``.ifc`` or of the one IFC file in an ``.ifczip``.
 
     Raises
     ------
-    MissingError
-        ifcopenshell is not installed.
     SourceError
-        Not an IFC file, cut short, of an unknown schema, or unreadable.
+        Unreadable, or an archive without one IFC file in it.
     """
     try:
-        import ifcopenshell
-    except ImportError as error:
-        raise MissingError("bim.no_ifcopenshell", given=path.name) from error
-    declared = _check(path)
-    try:
-        if not _CANDIDATE.match(declared):
-            file = ifcopenshell.open(str(path))
-            return OpenedIfc(file, str(file.schema_identifier), declared)
-        text = path.read_bytes()
-        start = _HEADER.search(text[:_HEADER_BYTES])
-        assert start is not None
-        text = text[: start.start(1)] + _FINAL.encode() + text[start.end(1) :]
-        text = _RENAMED.sub(b"IFCGEOTECHNICALSTRATUM", text)
-        file = ifcopenshell.file.from_string(text.decode("utf-8", "replace"))
-        return OpenedIfc(file, str(file.schema_identifier), declared, _unknown(text))
-    except (RuntimeError, ValueError, OSError, ifcopenshell.Error) as error:
+        data = path.read_bytes()
+        if data[:4] != b"PK\x03\x04":
+            return data
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            inside = [i for i in archive.infolist() if i.filename.lower().endswith(".ifc")]
+            if len(inside) != 1 or inside[0].file_size > _LARGEST_UNZIPPED:
+                raise SourceError("bim.zip", given=path.name, values={"count": len(inside)})
+            return archive.read(inside[0])
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         if isinstance(error, SourceError):
             raise
-        values = {"schema": declared, "reason": str(error)[:200]}
+        reason = getattr(error, "strerror", None) or str(error)
+        values = {"schema": "-", "reason": reason}
         raise SourceError("bim.unreadable", given=path.name, values=values) from error
 
 
-def _check(path: Path) -> str:
-    """Return the schema the header names, after looking at both ends of the file."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEADER_BYTES)
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - 4096))
-            tail = file.read()
-    except OSError as error:
-        raise SourceError(
-            "bim.unreadable", given=path, values={"schema": "-", "reason": error.strerror or error}
-        ) from error
-    found = _HEADER.search(head)
-    if b"ISO-10303-21" not in head[:4096] or found is None:
-        raise SourceError("bim.not_ifc", given=path.name)
-    if b"END-ISO-10303-21" not in tail:
-        raise SourceError("bim.cut_short", given=path.name)
-    return found.group(1).decode("ascii", "replace").upper().strip()
+def open_ifc(path: Path) -> OpenedIfc:
+    """Open an IFC file (STEP physical file, ``.ifc`` or ``.ifczip``).
+
+    Raises
+    ------
+    SourceError
+        Not an IFC file, cut short, or of an unknown schema.
+    """
+    return parse_ifc(file_bytes(path), path.name)
 
 
-def _unknown(text: bytes) -> dict[str, int]:
-    import ifcopenshell
-
-    schema = ifcopenshell.schema_by_name(_FINAL)
-    known = {declaration.name().upper() for declaration in schema.declarations()}
-    count = Counter(name.decode().upper() for name in _ENTITY.findall(text))
-    return {name: n for name, n in sorted(count.items()) if name not in known}
+def parse_ifc(data: bytes, name: str) -> OpenedIfc:
+    """Open the text of an IFC file; `name` is for messages."""
+    found = _HEADER.search(data[:_HEADER_BYTES])
+    if b"ISO-10303-21" not in data[:4096] and found is None:
+        raise SourceError("bim.not_ifc", given=name)
+    declared = found.group(1).decode("latin-1").upper().strip() if found else ""
+    schema = next((own for rule, own in _READ_AS if rule.match(declared)), None)
+    if schema is None:
+        raise SourceError("bim.unknown_schema", given=name, values={"schema": declared or "-"})
+    if b"END-ISO-10303-21" not in data[-4096:]:
+        raise SourceError("bim.cut_short", given=name)
+    return OpenedIfc(StepFile(data), schema, declared)

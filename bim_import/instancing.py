@@ -91,24 +91,20 @@ def place_products(meshed: Meshed, products: Mapping[str, Product]) -> Pool:
     Parameters
     ----------
     meshed
-        What the kernel made; a shape with coordinates that are not numbers is moved to
-        its missing ones.
+        What was made of the file.
     products
         Products by GlobalId.
     """
     pool = Pool()
     numbers: dict[Material, int] = {}
     known: dict[tuple[str, Surface], tuple[str, NDArray[np.float64]]] = {}
-    for guid, (key, matrix) in list(meshed.places.items()):
-        shape = meshed.shapes[key]
-        if not (np.isfinite(shape.vertices).all() and np.isfinite(matrix).all()):
-            del meshed.places[guid]
-            meshed.missing[guid] = "not finite"
+    for guid, product in products.items():
+        if product.step_id not in meshed.places:
             continue
-        product = products[guid]
+        key, matrix = meshed.places[product.step_id]
         surface = surface_of(product, products.get(product.parent or ""))
         if (key, surface) not in known:
-            known[key, surface] = _unique(pool, shape, surface, numbers)
+            known[key, surface] = _unique(pool, meshed.shapes[key], surface, numbers)
         id_, corner = known[key, surface]
         moved = matrix.copy()
         moved[:3, 3] += matrix[:3, :3] @ corner

@@ -1,9 +1,8 @@
 """IFC -> city objects: storeys, rooms, elements with their meshes, on the building they belong to.
 
-The entry point ``cim.readers: ifc``. What is written in the file is read first; the
-geometry follows from a process of its own. Every product comes out with one outcome:
-``exact`` (it has its mesh), ``none_by_design`` (it has no body of its own) or ``missing``
-(it should have one and has not); what is missing is listed with its reason.
+The entry point ``cim.readers: ifc``. The file is read and meshed by processes of their
+own (see `meshing`); every product comes out with one outcome, and what is not exact is
+listed with its reason.
 """
 
 from __future__ import annotations
@@ -15,17 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from bim_import._evidence import evidence_of, length_unit_m
+from bim_import._evidence import evidence_from
 from bim_import.features import Group, Model, group_products, tables
 from bim_import.framing import choose_place, datum_of, to_frame
-from bim_import.ifc_file import OpenedIfc, open_ifc
 from bim_import.instancing import Pool, place_products
 from bim_import.joining import find_building
-from bim_import.meshing import Budget, Meshed, mesh_products
-from bim_import.semantics import Product, read_products
+from bim_import.meshing import Budget, Meshed, read_and_mesh, read_said
+from bim_import.semantics import Product, products_of
 from cim.crs import Box, Frame
-from cim.errors import SourceError
-from cim.jobs import Job
+from cim.errors import SourceError, UnitError
+from cim.jobs import QUIET, Job
 from cim.model.ids import own_ids
 from cim.model.mesh import Instance, MeshPool
 from cim.model.table import FeatureTable
@@ -34,7 +32,12 @@ from cim.sources.spec import LayerSpec, Loaded
 
 __all__ = ["Look", "probe", "read"]
 
-_OPTIONS = {"at", "height_offset_m", "stall_s", "product_s", "total_s", "guess"}
+_BY_OUTCOME = {
+    "fallback": "bim.geometry_uncut",
+    "box": "bim.geometry_box",
+    "missing": "bim.geometry_missing",
+}
+_OPTIONS = {"at", "height_offset_m", "stall_s", "product_s", "trouble_s", "total_s", "guess"}
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,11 @@ def probe(spec: LayerSpec) -> Look | None:
     FrameError
         The file has no usable position.
     """
-    file = open_ifc(spec.file).file
     if "at" in spec.options and spec.crs is None:
         return None
-    place = choose_place(file, spec, frame=None)
-    centre = evidence_of(file).centre
+    evidence = read_said(spec.file, job=QUIET)["evidence"]
+    place = choose_place(evidence, spec, frame=None)
+    centre = evidence_from(evidence).centre
     x, y = (place.matrix @ np.array([*centre, 1.0]))[:2]
     crs, height = datum_of(place, spec)
     return Look(crs, height, (float(x) - 50, float(y) - 50, float(x) + 50, float(y) + 50))
@@ -88,7 +91,7 @@ def read(
         The file. Options: ``at = [east, north, height, turn_deg]`` places a model that
         does not say where it stands (counter-clockwise, in ``crs`` or else the frame);
         ``height_offset_m`` as in `cim.crs.transform_heights`; ``stall_s``, ``product_s``,
-        ``total_s`` bound the meshing.
+        ``trouble_s``, ``total_s`` bound the meshing (see `Budget`).
     frame
         The twin's frame.
     report
@@ -108,20 +111,20 @@ def read(
     FrameError
         Its place cannot be told, or not be brought into the frame.
     """
-    job.step(0, 1, what="bim.reading")
-    opened = open_ifc(spec.file)
     log = _Log(report, spec)
-    log.opening(opened)
-    products = _read(opened, spec, log)
-    choose_place(opened.file, spec, frame=frame)  # no place: say so before the long work
-    wanted = [p.guid for p in products.values() if p.shaped and not p.voids]
-    meshed = mesh_products(spec.file, wanted, job=job, budget=_budget(spec.options))
+    meshed = read_and_mesh(
+        spec.file, job=job, budget=_budget(spec.options),
+        check=lambda said: _check(said, spec, frame),
+    )  # fmt: skip
+    log.opening(meshed.said)
+    products = _products(meshed.said, spec, log)
     pool = place_products(meshed, products)
     centre = _centre(pool)
-    place = choose_place(opened.file, spec, frame=frame, centre=centre)
+    evidence = meshed.said["evidence"]
+    place = choose_place(evidence, spec, frame=frame, centre=centre)
     log.note(place.rule, {**place.values, "level": place.level})
-    matrix = to_frame(place, spec, frame, centre or evidence_of(opened.file).centre)
-    model = _model(opened, spec, products, meshed, pool, matrix)
+    matrix = to_frame(place, spec, frame, centre or evidence_from(evidence).centre)
+    model = _model(spec, products, meshed, pool, matrix)
     groups = group_products(model)
     for group in groups:
         _join(group, near, log)
@@ -129,56 +132,39 @@ def read(
     return Loaded(tables=tables(model, groups), meshes=_pool(model, groups))
 
 
-def _read(opened: OpenedIfc, spec: LayerSpec, log: _Log) -> dict[str, Product]:
+def _check(said: Mapping[str, Any], spec: LayerSpec, frame: Frame) -> None:
+    """Refuse a file that cannot be used before the long work."""
+    if not said["columns"]["products"]["step_id"]:
+        raise SourceError("bim.no_products", given=spec.file.name)
+    if said["units"]["length_m"] is None:
+        raise UnitError("bim.no_unit", given=spec.file.name)
+    choose_place(said["evidence"], spec, frame=frame)
+
+
+def _products(said: Mapping[str, Any], spec: LayerSpec, log: _Log) -> dict[str, Product]:
     """Return the products by GlobalId; a second one of the same GlobalId is rejected."""
     products: dict[str, Product] = {}
-    for product in read_products(opened.file, length_unit_m(opened.file)):
+    for product in products_of(said["columns"]):
         if product.guid in products:
             log.duplicate(product)
         else:
             products[product.guid] = product
-    if not products:
-        raise SourceError("bim.no_products", given=spec.file.name)
     return products
 
 
 def _model(
-    opened: OpenedIfc,
-    spec: LayerSpec,
-    products: dict[str, Product],
-    meshed: Meshed,
-    pool: Pool,
-    matrix: Any,
+    spec: LayerSpec, products: dict[str, Product], meshed: Meshed, pool: Pool, matrix: Any
 ) -> Model:
-    outcome = {
-        guid: "exact" if guid in pool.placed
-        else "missing" if guid in meshed.missing
-        else "none_by_design"
-        for guid in products
-    }  # fmt: skip
     ids = {g: own_ids(p.kind, spec.source_key, [g])[0] for g, p in products.items()}
-    labelled = any(
-        "示意数据" in (one.Description or "")
-        for name in ("IfcProject", "IfcSite", "IfcBuilding")
-        for one in opened.file.by_type(name)
-    )
+    levels = meshed.said["levels"]
     return Model(
-        products=products, ids=ids, outcome=outcome, pool=pool, matrix=matrix,
-        levels=_levels(opened.file), source=spec.source_key, name=spec.name,
-        illustrative=spec.illustrative or labelled,
+        products=products, ids=ids, pool=pool, matrix=matrix,
+        outcome={g: meshed.outcome[p.step_id] for g, p in products.items()},
+        levels={g: levels[str(p.step_id)] for g, p in products.items()
+                if str(p.step_id) in levels},
+        source=spec.source_key, name=spec.name,
+        illustrative=spec.illustrative or bool(meshed.said["illustrative"]),
     )  # fmt: skip
-
-
-def _levels(file: Any) -> dict[str, float]:
-    """Return the height of every storey's zero in model metres."""
-    from ifcopenshell.util.placement import get_local_placement
-
-    unit = length_unit_m(file)
-    return {
-        one.GlobalId: float(get_local_placement(one.ObjectPlacement)[2, 3]) * unit
-        for one in file.by_type("IfcBuildingStorey")
-        if one.ObjectPlacement is not None
-    }
 
 
 def _join(group: Group, near: Mapping[str, FeatureTable], log: _Log) -> None:
@@ -242,6 +228,7 @@ def _budget(options: Mapping[str, Any]) -> Budget:
     return Budget(
         stall_s=float(options.get("stall_s", chosen.stall_s)),
         product_s=float(options.get("product_s", chosen.product_s)),
+        trouble_s=float(options.get("trouble_s", chosen.trouble_s)),
         total_s=float(options.get("total_s", chosen.total_s)),
     )
 
@@ -266,12 +253,11 @@ class _Log:
         """Say something about the file."""
         self.report.note(key, file=self.spec.file.name, layer=self.layer, values=values)
 
-    def opening(self, opened: OpenedIfc) -> None:
-        if opened.patched:
-            self.note("bim.patched", {"declared": opened.declared, "schema": opened.schema})
-        if opened.unknown:
-            listed = ", ".join(f"{name} × {n}" for name, n in opened.unknown.items())
-            self.note("bim.unknown_classes", {"classes": listed})
+    def opening(self, said: Mapping[str, Any]) -> None:
+        if said["schema"] != said["declared"]:
+            self.note("bim.patched", {"declared": said["declared"], "schema": said["schema"]})
+        if said["damaged"]:
+            self.note("bim.damaged", {"count": said["damaged"]})
         unused = sorted(set(self.spec.options) - _OPTIONS)
         if unused:
             self.note("bim.option_unused", {"options": ", ".join(unused)})
@@ -291,18 +277,20 @@ class _Log:
         count = self.report.layer(self.layer)
         count.read += len(model.products)
         count.kept += len(model.products)
-        for guid, why in meshed.missing.items():
-            product = model.products[guid]
+        for guid, product in model.products.items():
+            outcome = model.outcome[guid]
+            if outcome in ("exact", "none_by_design"):
+                continue
             count.repaired += 1
             self.report.repair(
-                "bim.geometry_missing", file=self.spec.file.name, layer=self.layer, object=guid,
-                values={"class": product.ifc_class, "name": product.name or "-", "why": why},
+                _BY_OUTCOME[outcome], file=self.spec.file.name, layer=self.layer, object=guid,
+                values={"class": product.ifc_class, "name": product.name or "-",
+                        "why": meshed.why.get(product.step_id, "-")},
             )  # fmt: skip
-        total = Counter(model.outcome.values())
         pool = model.pool
         triangles = sum(len(pool.meshes[p.mesh_id].triangles) for p in pool.placed.values())
         self.note("bim.outcomes", {
-            "products": len(model.products), "exact": total["exact"],
-            "none": total["none_by_design"], "missing": total["missing"],
-            "kernel": meshed.kernel, "meshes": len(pool.meshes), "triangles": triangles,
+            **dict.fromkeys((*_BY_OUTCOME, "exact", "none_by_design"), 0),
+            **Counter(model.outcome.values()), "products": len(model.products),
+            "meshes": len(pool.meshes), "triangles": triangles,
         })  # fmt: skip

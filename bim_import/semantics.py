@@ -1,19 +1,32 @@
 """What an IFC file says of its products, before any geometry: class, name, whole, properties.
 
-One pass over the relations, not one per product. Lengths, areas and volumes come out
-in metres: a storey's ``Elevation`` is written in project units while its geometry,
-once meshed, is in metres.
+One pass over the relations into columns, in the process that reads the file; the caller
+gets `Product` records made from them. Lengths, areas and volumes come out in metres: a
+storey's ``Elevation`` is written in project units while its geometry is in metres.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Product", "kind_of", "read_products"]
+from bim_import.representations import Bodies
+from bim_import.schema import ProductClass, product_classes
+from bim_import.step import Ref, StepFile, Word
+from bim_import.units import Units
 
-_PARTS = ("IfcRelAggregates", "IfcRelNests")
+__all__ = ["Product", "kind_of", "products_of", "read_columns"]
+
+_WHOLES = {
+    # relation: (place of the whole, place of the parts); later ones win
+    "IFCRELVOIDSELEMENT": (4, 5),
+    "IFCRELPROJECTSELEMENT": (4, 5),
+    "IFCRELCONTAINEDINSPATIALSTRUCTURE": (5, 4),
+    "IFCRELAGGREGATES": (4, 5),
+    "IFCRELNESTS": (4, 5),
+}
+_NAMED = {"name": 2, "description": 3, "object_type": 4}
 
 
 @dataclass(frozen=True)
@@ -37,9 +50,11 @@ class Product:
     outside
         IsExternal of its common property set; None where not said.
     shaped
-        Has a body representation to mesh.
+        Has a body to mesh.
     voids
         Cuts another element: an opening is nothing of its own.
+    properties
+        Property and quantity sets; lengths, areas and volumes in metres.
     """
 
     step_id: int
@@ -61,7 +76,7 @@ class Product:
     properties: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def quantity(self, *names: str) -> float | None:
-        """Return the first quantity called one of `names`, in the file's own unit."""
+        """Return the first quantity called one of `names`, in metres."""
         for name in names:
             for values in self.properties.values():
                 if isinstance(values.get(name), (int, float)):
@@ -76,170 +91,248 @@ class Product:
         return None
 
 
-def kind_of(product: Any) -> str:
-    """Return the kind of the twin for an ``IfcProduct``."""
-    if product.is_a("IfcBuilding"):
-        return "building"
-    if product.is_a("IfcBuildingStorey"):
-        return "storey"
-    if product.is_a("IfcSpace"):
-        return "room"
-    return "building_element" if product.is_a("IfcElement") else "generic"
+def kind_of(kind: ProductClass) -> str:
+    """Return the kind of the twin for a class of product."""
+    for name, own in (("IfcBuilding", "building"), ("IfcBuildingStorey", "storey"),
+                      ("IfcSpace", "room"), ("IfcElement", "building_element")):  # fmt: skip
+        if kind.is_a(name):
+            return own
+    return "generic"
 
 
-def read_products(file: Any, unit_m: float) -> list[Product]:
-    """Return every IfcProduct of `file`, in the order of the file.
+def read_columns(step: StepFile, units: Units, bodies: Bodies) -> dict[str, Any]:
+    """Return products, property sets, relations and systems as plain columns (JSON).
 
     Parameters
     ----------
-    file
-        ``ifcopenshell.file``.
-    unit_m
-        Metres per length unit.
+    step
+        The file.
+    units
+        Its units.
+    bodies
+        Tells which products have a body.
     """
-    whole = _wholes(file)
-    defined = _definitions(file)
-    materials = _associated(file, "IfcRelAssociatesMaterial", _material)
-    codes = _associated(file, "IfcRelAssociatesClassification", _code)
-    products = sorted(file.by_type("IfcProduct"), key=lambda product: product.id())
-    return [
-        _product(product, whole, defined.get(product.id(), {}), materials, codes, unit_m)
-        for product in products
-    ]
+    known = product_classes()
+    present = [known[name] for name in step.names if name in known]
+    rows: dict[str, list[Any]] = {name: [] for name in (
+        "step_id", "guid", "ifc_class", "kind", "name", "number", "description", "predefined",
+        "object_type", "elevation_m", "shaped", "voids", "spatial")}  # fmt: skip
+    for kind in present:
+        for number, args in step.each(kind.name.upper()):
+            _product(rows, kind, number, args, units, bodies)
+    order = sorted(range(len(rows["step_id"])), key=rows["step_id"].__getitem__)
+    products = {name: [column[i] for i in order] for name, column in rows.items()}
+    sets, has = _definitions(step, units, set(products["step_id"]))
+    return {
+        "products": products,
+        "sets": sets,
+        "has": has,
+        "whole": _wholes(step, set(products["step_id"])),
+        "material": _associated(step, "IFCRELASSOCIATESMATERIAL", _material),
+        "code": _associated(step, "IFCRELASSOCIATESCLASSIFICATION", _code),
+        "fills": [[_at(a, 4), _at(a, 5)] for _, a in step.each("IFCRELFILLSELEMENT")],
+        "ports": [[_at(a, 4), _at(a, 5)] for _, a in step.each("IFCRELCONNECTSPORTS")],
+        "port_of": _port_owners(step),
+        "systems": _systems(step),
+    }
 
 
 def _product(
-    product: Any,
-    whole: dict[int, str],
-    properties: dict[str, dict[str, Any]],
-    materials: dict[int, str],
-    codes: dict[int, str],
-    unit_m: float,
-) -> Product:
-    number = product.id()
-    elevation = getattr(product, "Elevation", None) if product.is_a("IfcBuildingStorey") else None
-    outside = [v["IsExternal"] for v in properties.values() if v.get("IsExternal") is not None]
-    return Product(
-        step_id=number,
-        guid=product.GlobalId,
-        ifc_class=product.is_a(),
-        kind=kind_of(product),
-        name=getattr(product, "LongName", None) or product.Name,
-        number=product.Name,
-        description=product.Description,
-        predefined=getattr(product, "PredefinedType", None),
-        object_type=product.ObjectType,
-        parent=whole.get(number),
-        material=materials.get(number),
-        code=codes.get(number),
-        elevation_m=None if elevation is None else float(elevation) * unit_m,
-        outside=bool(outside[0]) if outside else None,
-        shaped=_has_body(product),
-        voids=product.is_a("IfcFeatureElementSubtraction"),
-        properties=properties,
+    rows: dict[str, list[Any]], kind: ProductClass, number: int, args: list[Any],
+    units: Units, bodies: Bodies,
+) -> None:  # fmt: skip
+    own = kind_of(kind)
+    spatial = kind.is_a("IfcSpatialElement") or kind.is_a("IfcSpatialStructureElement")
+    elevation = _at(args, 9) if own == "storey" else None
+    predefined = _at(args, kind.predefined)
+    text = {key: value if isinstance(value := _at(args, at), str) else None
+            for key, at in _NAMED.items()}  # fmt: skip
+    long_name = _at(args, 7) if spatial else None
+    rows["step_id"].append(number)
+    rows["guid"].append(str(_at(args, 0) or f"#{number}"))
+    rows["ifc_class"].append(kind.name)
+    rows["kind"].append(own)
+    rows["name"].append(long_name if long_name and isinstance(long_name, str) else text["name"])
+    rows["number"].append(text["name"])
+    rows["description"].append(text["description"])
+    rows["object_type"].append(text["object_type"])
+    rows["predefined"].append(str(predefined) if isinstance(predefined, Word) else None)
+    rows["elevation_m"].append(
+        float(elevation) * (units.length_m or 1.0) if isinstance(elevation, (int, float)) else None
     )
+    rows["shaped"].append(bodies.shaped(kind, args))
+    rows["voids"].append(kind.is_a("IfcFeatureElementSubtraction"))
+    rows["spatial"].append(spatial)
 
 
-def _has_body(product: Any) -> bool:
-    """Tell whether a product has something to mesh: not only axes, plans and boxes."""
-    shape = product.Representation
-    if shape is None or product.is_a("IfcGrid") or product.is_a("IfcAnnotation"):
-        return False
-    flat = {"Axis", "Plan", "Annotation", "FootPrint", "Box", "CoG", "Clearance", "Profile"}
-    kinds = {"Curve2D", "Curve3D", "GeometricCurveSet", "Annotation2D", "BoundingBox", "Point"}
-    return any(
-        one.RepresentationIdentifier not in flat and one.RepresentationType not in kinds
-        for one in shape.Representations
-    )
+def products_of(columns: Mapping[str, Any]) -> list[Product]:
+    """Return the products of what `read_columns` returned, in the order of the file."""
+    table = columns["products"]
+    guid_of = dict(zip(table["step_id"], table["guid"], strict=True))
+    whole, has, sets = columns["whole"], columns["has"], columns["sets"]
+    names = [n for n in table if n != "spatial"]
+    found = []
+    for values in zip(*(table[name] for name in names), strict=True):
+        row = dict(zip(names, values, strict=True))
+        key = str(row["step_id"])
+        properties: dict[str, dict[str, Any]] = {}
+        for number in has.get(key, ()):
+            name, held = sets[str(number)]
+            properties[name] = {**properties.get(name, {}), **held}
+        outside = [v["IsExternal"] for v in properties.values() if v.get("IsExternal") is not None]
+        found.append(Product(
+            **row, parent=guid_of.get(whole.get(key)), material=columns["material"].get(key),
+            code=columns["code"].get(key), outside=bool(outside[0]) if outside else None,
+            properties=properties,
+        ))  # fmt: skip
+    return found
 
 
-def _wholes(file: Any) -> dict[int, str]:
-    """Return the GlobalId of each product's whole; parts come before containment."""
-    whole: dict[int, str] = {}
-    for relation in file.by_type("IfcRelVoidsElement"):
-        whole[relation.RelatedOpeningElement.id()] = relation.RelatingBuildingElement.GlobalId
-    for relation in file.by_type("IfcRelContainedInSpatialStructure"):
-        for element in relation.RelatedElements:
-            whole[element.id()] = relation.RelatingStructure.GlobalId
-    for name in _PARTS:
-        for relation in file.by_type(name):
-            if relation.RelatingObject.is_a("IfcProduct"):
-                for part in relation.RelatedObjects:
-                    whole[part.id()] = relation.RelatingObject.GlobalId
+def _wholes(step: StepFile, products: set[int]) -> dict[str, int]:
+    """Return each product's whole; parts come before containment."""
+    whole: dict[str, int] = {}
+    for name, (of_whole, of_parts) in _WHOLES.items():
+        for _, args in step.each(name):
+            owner = _at(args, of_whole)
+            if isinstance(owner, Ref) and owner in products:
+                for part in _refs(_at(args, of_parts)):
+                    whole[str(part)] = int(owner)
     return whole
 
 
-def _definitions(file: Any) -> dict[int, dict[str, dict[str, Any]]]:
-    """Return property and quantity sets per object; its type's count where it has none."""
-    read: dict[int, dict[str, Any]] = {}
-    found: dict[int, dict[str, dict[str, Any]]] = {}
+def _definitions(
+    step: StepFile, units: Units, products: set[int]
+) -> tuple[dict[str, Any], dict[str, list[int]]]:
+    """Return the sets that are used, and which each product has; its type's come first."""
+    has: dict[str, list[int]] = {}
+    wanted: dict[int, None] = {}
+    types = {}
+    for _, args in step.each("IFCRELDEFINESBYTYPE"):
+        owner = _at(args, 5)
+        if isinstance(owner, Ref) and owner not in types:
+            types[owner] = _refs(_at(step.args(owner), 5))
+        for one in _refs(_at(args, 4)):
+            if one in products and isinstance(owner, Ref):
+                has.setdefault(str(one), []).extend(types[owner])
+                wanted.update(dict.fromkeys(types[owner]))
+    for _, args in step.each("IFCRELDEFINESBYPROPERTIES"):
+        for definition in _refs(_at(args, 5)):
+            for one in _refs(_at(args, 4)):
+                if one in products:
+                    has.setdefault(str(one), []).append(definition)
+                    wanted[definition] = None
+    sets = {n: held for n in wanted if (held := _set(step, n, units)) is not None and held[1]}
+    has = {one: kept for one, all_ in has.items() if (kept := [n for n in all_ if n in sets])}
+    return {str(n): held for n, held in sets.items()}, has
 
-    def give(objects: Iterable[Any], definition: Any) -> None:
-        if definition is None or not hasattr(definition, "id"):
-            return
-        number = definition.id()
-        if number not in read:
-            read[number] = _values(definition)
-        if read[number]:
-            for one in objects:
-                sets = found.setdefault(one.id(), {})
-                known = sets.get(definition.Name or "-", {})
-                sets[definition.Name or "-"] = {**known, **read[number]}
 
-    for relation in file.by_type("IfcRelDefinesByType"):
-        for definition in relation.RelatingType.HasPropertySets or ():
-            give(relation.RelatedObjects, definition)
-    for relation in file.by_type("IfcRelDefinesByProperties"):
-        give(relation.RelatedObjects, relation.RelatingPropertyDefinition)
-    return found
-
-
-def _values(definition: Any) -> dict[str, Any]:
+def _set(step: StepFile, number: int, units: Units) -> list[Any] | None:
+    name = step.name(number)
+    if name not in ("IFCPROPERTYSET", "IFCELEMENTQUANTITY"):
+        return None
+    args = step.args(number)
     values: dict[str, Any] = {}
-    if definition.is_a("IfcPropertySet"):
-        for one in definition.HasProperties or ():
-            value = _property(one)
-            if value is not None:
-                values[one.Name] = value
-    elif definition.is_a("IfcElementQuantity"):
-        for one in definition.Quantities or ():
-            if one.is_a("IfcPhysicalSimpleQuantity"):
-                values[one.Name] = one[3]
-    return values
+    for one in _refs(_at(args, 4 if name == "IFCPROPERTYSET" else 5)):
+        kind, held = step.name(one), step.args(one)
+        value = _property(kind, held, units)
+        if value is not None and held:
+            values[str(held[0])] = value
+    return [str(_at(args, 2) or "-"), values]
 
 
-def _property(one: Any) -> Any:
-    if one.is_a("IfcPropertySingleValue"):
-        return None if one.NominalValue is None else one.NominalValue.wrappedValue
-    if one.is_a("IfcPropertyEnumeratedValue"):
-        return [value.wrappedValue for value in one.EnumerationValues or ()]
-    if one.is_a("IfcPropertyListValue"):
-        return [value.wrappedValue for value in one.ListValues or ()]
+def _property(kind: str, args: list[Any], units: Units) -> Any:
+    if kind == "IFCPROPERTYSINGLEVALUE":
+        own_unit = _at(args, 3) is not None
+        return _value(_at(args, 2), units, convert=not own_unit)
+    if kind in ("IFCPROPERTYENUMERATEDVALUE", "IFCPROPERTYLISTVALUE"):
+        values = _at(args, 2)
+        return (
+            [_value(v, units, convert=True) for v in values] if isinstance(values, list) else None
+        )
+    if kind.startswith("IFCQUANTITY"):
+        value = _at(args, 3)
+        if isinstance(value, (int, float)):
+            own_unit = _at(args, 2) is not None
+            return value if own_unit or kind == "IFCQUANTITYCOUNT" else value * units.factor(kind)
     return None
 
 
-def _associated(file: Any, relation_class: str, text: Any) -> dict[int, str]:
-    found: dict[int, str] = {}
-    for relation in file.by_type(relation_class):
-        value = text(relation[5])
+def _value(value: Any, units: Units, *, convert: bool) -> Any:
+    if isinstance(value, tuple):
+        kind, bare = value
+        if isinstance(bare, Word):
+            return {"T": True, "F": False}.get(bare, None if bare == "U" else str(bare))
+        if convert and isinstance(bare, (int, float)) and (factor := units.factor(kind)) != 1.0:
+            return bare * factor
+        return bare if isinstance(bare, (int, float, str)) else None
+    return value if isinstance(value, (int, float, str)) else None
+
+
+def _associated(
+    step: StepFile, relation: str, text: Callable[[StepFile, Any], str | None]
+) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for _, args in step.each(relation):
+        value = text(step, _at(args, 5))
         if value:
-            for one in relation.RelatedObjects:
-                found.setdefault(one.id(), value)
+            for one in _refs(_at(args, 4)):
+                found.setdefault(str(one), value)
     return found
 
 
-def _material(material: Any) -> str | None:
-    if material.is_a("IfcMaterialLayerSetUsage"):
-        material = material.ForLayerSet
-    for several in ("MaterialLayers", "Materials", "MaterialConstituents", "MaterialProfiles"):
-        parts = getattr(material, several, None)
-        if parts:
-            names = [getattr(getattr(part, "Material", part), "Name", None) for part in parts]
-            return " + ".join(dict.fromkeys(name for name in names if name)) or None
-    name = getattr(material, "Name", None)
-    return str(name) if name else None
+def _material(step: StepFile, number: Any, depth: int = 4) -> str | None:
+    if not isinstance(number, Ref) or depth == 0:
+        return None
+    name, args = step.name(number), step.args(number)
+    if name in ("IFCMATERIALLAYERSETUSAGE", "IFCMATERIALPROFILESETUSAGE"):
+        return _material(step, _at(args, 0), depth - 1)
+    parts = {"IFCMATERIALLAYERSET": 0, "IFCMATERIALLIST": 0, "IFCMATERIALCONSTITUENTSET": 2,
+             "IFCMATERIALPROFILESET": 2}  # fmt: skip
+    inner = {"IFCMATERIALLAYER": 0, "IFCMATERIALCONSTITUENT": 2, "IFCMATERIALPROFILE": 2}
+    if name in parts:
+        names = [_material(step, one, depth - 1) for one in _refs(_at(args, parts[name]))]
+        return " + ".join(dict.fromkeys(n for n in names if n)) or _text(_at(args, 1))
+    if name in inner:
+        return _material(step, _at(args, inner[name]), depth - 1)
+    return _text(_at(args, 0))
 
 
-def _code(reference: Any) -> str | None:
-    code = getattr(reference, "Identification", None) or getattr(reference, "ItemReference", None)
-    return str(code) if code else None
+def _code(step: StepFile, number: Any) -> str | None:
+    if not isinstance(number, Ref) or step.name(number) != "IFCCLASSIFICATIONREFERENCE":
+        return None
+    return _text(_at(step.args(number), 1))
+
+
+def _port_owners(step: StepFile) -> dict[str, int]:
+    found = {}
+    for _, args in step.each("IFCRELCONNECTSPORTTOELEMENT"):
+        port, element = _at(args, 4), _at(args, 5)
+        if isinstance(port, Ref) and isinstance(element, Ref):
+            found[str(port)] = int(element)
+    return found
+
+
+def _systems(step: StepFile) -> list[list[Any]]:
+    """Return (class, GlobalId, name, members) of every system."""
+    found = []
+    for _, args in step.each("IFCRELASSIGNSTOGROUP", "IFCRELASSIGNSTOGROUPBYFACTOR"):
+        group = _at(args, 6)
+        if isinstance(group, Ref) and step.name(group).endswith(("SYSTEM", "CIRCUIT")):
+            own = step.args(group)
+            members = [int(x) for x in _refs(_at(args, 4))]
+            found.append([step.name(group), _at(own, 0), _at(own, 2), members])
+    return found
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _at(args: list[Any], place: int) -> Any:
+    return args[place] if len(args) > place else None
+
+
+def _refs(value: Any) -> Iterable[Ref]:
+    if isinstance(value, Ref):
+        return [value]
+    return [x for x in value if isinstance(x, Ref)] if isinstance(value, list) else []

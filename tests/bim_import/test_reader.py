@@ -15,10 +15,10 @@ import shapely
 
 pytest.importorskip("ifcopenshell")
 
+import ifcopenshell
+
 from bim_import._frames import receive, send
 from bim_import.authoring import read_facts
-from bim_import.ifc_file import open_ifc
-from bim_import.meshing import Budget, Meshed, Shape, mesh_products
 from bim_import.reader import probe, read
 from cim import messages
 from cim.crs import Frame
@@ -92,13 +92,13 @@ def alone() -> Done:
 
 def test_every_product_is_counted_once_and_has_an_outcome(joined: Done) -> None:
     total = joined.report.total
-    products = len(open_ifc(VILLA).file.by_type("IfcProduct"))
+    products = len(ifcopenshell.open(str(VILLA)).by_type("IfcProduct"))
     assert (total.read, total.kept, total.rejected) == (products, products, 0)
     assert sum(len(t) for t in joined.loaded.tables) == products
     outcomes = [o for t in joined.loaded.tables for o in t.columns["outcome"]]
     assert set(outcomes) == {"exact", "none_by_design"}
-    bodies = sum(1 for p in open_ifc(VILLA).file.by_type("IfcProduct") if p.Representation)
-    openings = len(open_ifc(VILLA).file.by_type("IfcOpeningElement"))
+    bodies = sum(1 for p in ifcopenshell.open(str(VILLA)).by_type("IfcProduct") if p.Representation)
+    openings = len(ifcopenshell.open(str(VILLA)).by_type("IfcOpeningElement"))
     assert outcomes.count("exact") == bodies - openings
 
 
@@ -222,7 +222,8 @@ def no_conversion(text: str) -> str:
         (lambda t: t[:80_000], SourceError, "bim.cut_short"),
         (lambda t: "", SourceError, "bim.not_ifc"),
         (lambda t: "a,b\n1,2\n", SourceError, "bim.not_ifc"),
-        (lambda t: t.replace("'IFC4'", "'IFC9'"), SourceError, "bim.unreadable"),
+        (lambda t: t.replace("'IFC4'", "'IFC9'"), SourceError,
+         "bim.unknown_schema"),
         (lambda t: t[: t.index("DATA;")] + "DATA;\nENDSEC;\nEND-ISO-10303-21;\n", SourceError,
          "bim.no_products"),
         (no_conversion, FrameError, "bim.only_lonlat"),
@@ -262,7 +263,7 @@ def test_a_place_that_is_none_is_refused(at: object) -> None:
 
 
 def test_a_second_product_of_one_global_id_is_rejected_and_named(tmp_path: Path) -> None:
-    file = open_ifc(VILLA).file
+    file = ifcopenshell.open(str(VILLA))
     first, second = (wall.GlobalId for wall in file.by_type("IfcChimney"))
     done = run(altered(tmp_path, lambda t: t.replace(second, first)))
     total = done.report.total
@@ -278,8 +279,7 @@ def test_a_release_candidate_is_read_and_the_report_says_so(tmp_path: Path) -> N
     assert done.report.total.kept == done.report.total.read
 
 
-def test_an_opening_that_leaves_nothing_is_listed_as_missing(tmp_path: Path) -> None:
-    # A chimney without faces: its body is named but the kernel finds nothing in it.
+def test_a_body_without_a_face_is_a_box_and_listed(tmp_path: Path) -> None:
     def hollow(text: str) -> str:
         number = re.search(r"#(\d+)=IFCTRIANGULATEDFACESET", text)
         assert number is not None
@@ -289,11 +289,11 @@ def test_an_opening_that_leaves_nothing_is_listed_as_missing(tmp_path: Path) -> 
         )  # fmt: skip
 
     done = run(altered(tmp_path, hollow))
-    missing = [e for e in done.report.entries if e.reason == "bim.geometry_missing"]
+    missing = [e for e in done.report.entries if e.reason == "bim.geometry_box"]
     assert [e.values["name"] for e in missing] == ["瓦垄"]
     table = done.table("building_element")
     row = table.row(table.texts("name").index("瓦垄"))
-    assert row["outcome"] == "missing"
+    assert row["outcome"] == "box"
 
 
 def test_a_cancel_ends_the_worker_and_the_import() -> None:
@@ -308,13 +308,6 @@ def test_a_cancel_ends_the_worker_and_the_import() -> None:
         read(LayerSpec(file=VILLA), frame=FRAME, report=Report(), near={}, job=job)
 
 
-def test_a_budget_of_nothing_leaves_everything_missing_and_ends() -> None:
-    wall = open_ifc(VILLA).file.by_type("IfcWall")[0].GlobalId
-    done = mesh_products(VILLA, [wall], job=QUIET, budget=Budget(total_s=0.0))
-    assert done.places == {}
-    assert done.missing == {wall: "budget"}
-
-
 def test_worker_messages_survive_and_a_cut_one_is_the_end() -> None:
     stream = io.BytesIO()
     send(stream, ["mesh", "键", [["玻璃", [1.0, 0.5, 0.0, 0.3]]]], (b"abc", b""))
@@ -323,20 +316,6 @@ def test_worker_messages_survive_and_a_cut_one_is_the_end() -> None:
     assert (head[1], blocks) == ("键", [b"abc", b""])
     for cut in range(len(whole)):
         assert receive(io.BytesIO(whole[:cut])) is None
-
-
-def test_coordinates_that_are_no_numbers_count_as_missing() -> None:
-    from bim_import.instancing import place_products
-    from bim_import.semantics import read_products
-
-    product = next(p for p in read_products(open_ifc(VILLA).file, 1.0) if p.shaped)
-    shape = Shape(
-        np.array([[0, 0, 0], [1, 0, 0], [0, np.nan, 0]]), np.array([[0, 1, 2]], dtype=np.int32),
-        np.array([-1], dtype=np.int32), (),
-    )  # fmt: skip
-    meshed = Meshed({"1": shape}, {product.guid: ("1", np.eye(4))})
-    assert place_products(meshed, {product.guid: product}).placed == {}
-    assert meshed.missing == {product.guid: "not finite"}
 
 
 def test_every_text_stands_in_both_languages() -> None:

@@ -1,0 +1,1 @@
+"""Own reading of the plain shapes: faces, tessellations, straight extrusions, bent bars."""
