@@ -6,11 +6,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cim.errors import RequestError, StoreError
+from cim.errors import RequestError
 from cim.model.result import Result
 from cim.model.twin import TwinView
 from scenes import overlay
 from scenes.compose import compose
+from scenes.files import whole
 from scenes.probe import require_opengl
 from scenes.scene import SIZES, Scene
 
@@ -82,10 +83,8 @@ def render_scene(
     )
     image = overlay.lay_over(shot.pixels, scene, view, result, picture)
     first = time.process_time() - start - shot.frame_cpu_s
-    try:
-        image.save(path, optimize=False)
-    except OSError as error:
-        raise StoreError("store.cannot_write", given=path, values={"why": str(error)}) from error
+    with whole(path) as partial:
+        image.save(partial, optimize=False)
     return RenderReport(
         png=str(path),
         objects=picture.objects,

@@ -73,7 +73,7 @@ def _top(values: NDArray[np.float64]) -> float | None:
     One tower must not paint a whole town in one colour; the legend then says ≥.
     """
     known = values[np.isfinite(values)]
-    usual, most = float(np.percentile(known, 95)), float(known.max())
+    usual, most = float(np.percentile(known, 98)), float(known.max())
     least = float(known.min())
     if most - least <= 2.0 * (usual - least) or usual <= least:
         return None
