@@ -25,7 +25,7 @@ __all__ = [
     "watch",
 ]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 COLUMN_TYPES = {
     "text": "TEXT",

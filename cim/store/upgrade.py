@@ -13,7 +13,14 @@ from cim.store import disk
 from cim.store.create import tidy
 from cim.store.folder import connect, generation, read_meta
 from cim.store.lock import one_writer
-from cim.store.schema import SCHEMA_VERSION, SIDE_TABLES, watch
+from cim.store.schema import (
+    COLUMN_TYPES,
+    SCHEMA_VERSION,
+    SIDE_TABLES,
+    columns_of,
+    quoted,
+    watch,
+)
 from cim.store.stored import StoredTwin, open_twin
 
 __all__ = ["upgrade"]
@@ -33,6 +40,26 @@ def _to_3(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX IF NOT EXISTS cim_body_object ON cim_body (object_id)")
 
 
+def _to_4(connection: sqlite3.Connection) -> None:
+    """Schema 3 lacked columns that kinds have got since; what sources called so moves there."""
+    for (name,) in connection.execute("SELECT DISTINCT kind FROM cim_layer").fetchall():
+        table = quoted(name)
+        present = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        for field in columns_of(name):
+            if field.name in present:
+                continue
+            column, path = quoted(field.name), f'$."{field.name}"'
+            connection.execute(
+                f"ALTER TABLE {table} ADD COLUMN {column} {COLUMN_TYPES[field.type]}"
+            )
+            connection.execute(
+                f"UPDATE {table} SET {column} = json_extract(attributes, ?1), "
+                "attributes = json_remove(attributes, ?1) "
+                "WHERE attributes IS NOT NULL AND json_type(attributes, ?1) IS NOT NULL",
+                (path,),
+            )
+
+
 def _add_tables(connection: sqlite3.Connection, *names: str) -> None:
     for name in names:
         connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({SIDE_TABLES[name]})")
@@ -43,7 +70,7 @@ def _add_tables(connection: sqlite3.Connection, *names: str) -> None:
         )
 
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _to_2, 2: _to_3}
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _to_2, 2: _to_3, 3: _to_4}
 
 
 def upgrade(path: Path | str) -> StoredTwin:

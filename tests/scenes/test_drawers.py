@@ -208,3 +208,18 @@ def test_a_drawer_of_another_package_goes_before_our_own(monkeypatch: pytest.Mon
 def test_the_generic_drawer_can_be_called_by_a_drawer_of_another_package() -> None:
     one = result([[0, 1, 2], [3, 4, 5]])
     assert generic(Asked(one, one.fields[0], None)).legend.title == "water depth"
+
+
+def test_verdicts_of_a_flood_are_coloured_by_class() -> None:
+    state = draw(
+        result(
+            [0.0, 1.0, 2.0, np.nan], question="flood", carrier="links", unit="1", name="road_state"
+        ),
+        lang="zh",
+    )
+    assert [text for _, text in state.legend.keys] == ["畅通", "缓行", "封闭", "无数值"]
+    told = [colour for colour, _ in state.legend.keys]
+    assert [state.objects["road"][f"obj-{i}"] for i in range(4)] == told
+    floors = result([0.0, 0.2], question="flood", carrier="objects", name="floor_water_m")
+    dry, wet = (draw(floors).objects["building"][f"obj-{i}"] for i in range(2))
+    assert (dry, wet) == (told[0], told[2])
