@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from cim.crs import Frame
 from cim.jobs import Job
+from cim.model.body import BodyPool
 from cim.model.grid import Grid
 from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable
@@ -81,6 +82,7 @@ class Loaded:
     tables: list[FeatureTable] = field(default_factory=list)
     grids: list[Grid] = field(default_factory=list)
     meshes: MeshPool = field(default_factory=MeshPool)
+    bodies: BodyPool = field(default_factory=BodyPool)
 
 
 class Reader(Protocol):

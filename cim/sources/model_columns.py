@@ -1,0 +1,185 @@
+"""Attributes of a city model's objects become columns; what fits no column is kept beside."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cim.model.kinds import COMMON, Field, FieldType, Kind
+from cim.model.table import as_column
+from cim.sources.objects import ATTRIBUTES, RawObject
+from cim.sources.spec import LayerSpec
+
+__all__ = ["Columns", "columns_of"]
+
+_RESERVED = frozenset(
+    ["id", "kind", "layer", "geometry", "geom", "fid", "rowid", "source", "source_id", "parent",
+     "illustrative", "attributes", "changed_in", "ogc_fid", "code", "address_id", "valid_from",
+     "valid_to"]
+)  # fmt: skip
+_EXACT = 2**53
+HIGHEST_M = 1000.0  # above ground; the tallest building of 2025 stands 828 m
+
+
+@dataclass
+class Columns:
+    """Columns of one layer, and for each object what is kept beside them.
+
+    Attributes
+    ----------
+    columns, fields
+        As in a `FeatureTable`, the common attributes left out.
+    records
+        For each object: ``type``, ``members``, ``attributes`` (values no column can hold),
+        ``taken`` (column -> the attribute it came from, where the names differ).
+    """
+
+    columns: dict[str, NDArray[Any]]
+    fields: list[Field]
+    records: list[dict[str, Any]]
+
+
+def columns_of(
+    objects: Sequence[RawObject],
+    what: Kind,
+    spec: LayerSpec,
+    *,
+    base_m: NDArray[np.float64],
+    height_m: NDArray[np.float64],
+) -> Columns:
+    """Return the columns of one layer.
+
+    A column holds numbers, truths or texts. A value of another type than the others of its
+    attribute, a list, a nested object or null is kept in the object's record, and stands in
+    the column as its JSON text (null as missing).
+
+    Parameters
+    ----------
+    objects
+        Of one layer.
+    what
+        Its kind.
+    spec
+        The file: units, provenance.
+    base_m, height_m
+        From the geometry, NaN where there is none; a measured height counts more.
+    """
+    n = len(objects)
+    records: list[dict[str, Any]] = [{"type": o.type} for o in objects]
+    for record, one in zip(records, objects, strict=True):
+        if one.members:
+            record["members"] = dict(one.members)
+    out = Columns({}, [], records)
+    names: dict[str, None] = {}
+    for one in objects:
+        names.update(dict.fromkeys(one.attributes))
+    declared = {f.name: f for f in (*COMMON, *what.fields)}
+    used: set[str] = set()
+    for name in names:
+        values = [one.attributes.get(name) for one in objects]
+        there = [name in one.attributes for one in objects]
+        target = _target(name, values, declared, used)
+        if target is not None:
+            field = declared[target]
+            column = as_column(values, field.type)
+        else:
+            type_ = _type_of(values)
+            target = _free(name, declared, used)
+            field = Field(target, type_)
+            column = _column(values, there, type_, name, records)
+        used.add(target.lower())
+        for record, value, has in zip(records, values, there, strict=True):
+            if has and value is None:
+                record.setdefault("attributes", {})[name] = None
+            elif has and target != name:
+                record.setdefault("taken", {})[target] = name
+        out.columns[target] = column
+        out.fields.append(_provenance(field, spec))
+    measured = out.columns.get("height_m", np.full(n, np.nan))
+    good = (measured > 0) & (measured <= HIGHEST_M)
+    for name, values_m in (("base_m", base_m), ("height_m", np.where(good, measured, height_m))):
+        field = declared.get(name, Field(name, "real", "m"))
+        if name not in out.columns:
+            out.fields.append(_provenance(replace(field, unit="m"), spec))
+        out.columns[name] = values_m
+    for field in what.fields:
+        if field.name not in out.columns:
+            out.columns[field.name] = as_column([None] * n, field.type)
+            out.fields.append(field)
+    return out
+
+
+def _target(
+    name: str, values: list[Any], declared: dict[str, Field], used: set[str]
+) -> str | None:
+    """Return the attribute of the kind that a source's attribute is, where its values fit."""
+    wanted = ATTRIBUTES.get(name, (name, ""))[0]
+    if name == "yearOfConstruction":
+        wanted = "year"
+    field = declared.get(wanted)
+    if field is None or wanted in _RESERVED or wanted in used or wanted == "base_m":
+        return None
+    found = _type_of(values)
+    if field.type == "text":
+        return wanted if found == "text" and all(v is None or type(v) is str for v in values) else None
+    if field.type in ("real", "integer"):
+        return wanted if found in ("real", "integer") and _numbers(values) else None
+    return None
+
+
+def _numbers(values: list[Any]) -> bool:
+    return all(v is None or type(v) in (int, float) for v in values)
+
+
+def _type_of(values: list[Any]) -> FieldType:
+    kinds = {type(v) for v in values if v is not None}
+    if kinds == {bool}:
+        return "boolean"
+    if kinds and kinds <= {int, float}:
+        if all(v is None or (math.isfinite(v) and abs(v) < _EXACT) for v in values):
+            return "integer" if kinds == {int} else "real"
+    return "text"
+
+
+def _column(
+    values: list[Any],
+    there: list[bool],
+    type_: FieldType,
+    name: str,
+    records: list[dict[str, Any]],
+) -> NDArray[Any]:
+    if type_ != "text":
+        return as_column(values, type_)
+    texts: list[str | None] = []
+    for value, has, record in zip(values, there, records, strict=True):
+        if value is None or type(value) is str:
+            texts.append(value)
+            continue
+        if has:
+            record.setdefault("attributes", {})[name] = value
+        texts.append(json.dumps(value, ensure_ascii=False))
+    return as_column(texts, "text")
+
+
+def _free(name: str, declared: dict[str, Field], used: set[str]) -> str:
+    free = name
+    taken = {n.lower() for n in declared} | _RESERVED | used | {"base_m", "height_m"}
+    while free.lower() in taken:
+        free += "_own"
+    return free
+
+
+def _provenance(field: Field, spec: LayerSpec) -> Field:
+    return replace(
+        field,
+        source=spec.source_key,
+        date=spec.date,
+        accuracy_m=spec.accuracy_m,
+        licence=spec.licence,
+    )

@@ -1,0 +1,1 @@
+"""Bytes of large text files: where things stand, before anything is parsed."""
