@@ -25,14 +25,33 @@ def verb(
     scheme: Annotated[str | None, typer.Option("--scheme", help=T("cli.option.scheme"))] = None,
 ) -> dict[str, Any]:
     """Write layers out."""
-    from cim.export import to_geojson, to_gpkg
+    from cim.export import (
+        left_out,
+        to_cityjson,
+        to_cityjsonseq,
+        to_geojson,
+        to_geotiff,
+        to_gpkg,
+        to_parquet,
+    )
     from cim.store import open_scheme, open_twin
 
-    writers = {"gpkg": to_gpkg, "geojson": to_geojson}
-    if to not in writers:
-        raise RequestError("cli.export.unknown", given=to, values={"known": ", ".join(writers)})
+    flat = {"gpkg": to_gpkg, "geojson": to_geojson}
+    full = {
+        "cityjson": to_cityjson,
+        "cityjsonseq": to_cityjsonseq,
+        "parquet": to_parquet,
+        "geotiff": to_geotiff,
+    }
+    if to not in flat and to not in full:
+        known = ", ".join([*flat, *full])
+        raise RequestError("cli.export.unknown", given=to, values={"known": known})
     view = open_twin(twin) if scheme is None else open_scheme(twin, scheme)
     chosen = None if layers is None else [one.strip() for one in layers.split(",")]
     with _show.progress() as job:
-        written = writers[to](view, out, layers=chosen, job=job)
-    return answer(view, {"out": str(out), "layers": written})
+        if to in flat:
+            done = left_out(view, flat[to](view, out, layers=chosen, job=job))
+        else:
+            done = full[to](view, out, layers=chosen, job=job)
+    found = {"out": str(out), "layers": done.layers, "left_out": done.record()}
+    return answer(view, found)

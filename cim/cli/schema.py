@@ -105,7 +105,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     ),
     "runs": _answer({"runs": {"type": "array", "items": {"type": "object"}}}),
     "diff": _answer({"layers": {"type": "object"}}),
-    "export": _answer({"out": _TEXT, "layers": _COUNTS}),
+    "export": _answer({"out": _TEXT, "layers": _COUNTS, "left_out": {"type": "array"}}),
     "render": _answer(
         {
             "png": _TEXT,

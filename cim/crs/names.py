@@ -8,6 +8,7 @@ their names are. Heights have a reference surface of their own: a *height datum*
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import ModuleType
@@ -56,6 +57,18 @@ _NAMED_PSEUDO = {
     "bd09": "BD-09",
     "bd09ll": "BD-09",
 }
+_ADV = re.compile(r"(?:urn:adv:crs:)(?:DE_)?(\w+?)(?:\*(?:DE_)?(\w+))?", re.IGNORECASE)
+_ADV_HEIGHTS = {
+    "DHHN2016_NH": "EPSG:7837",
+    "DHHN92_NH": "EPSG:5783",
+    "DHHN85_NOH": "EPSG:5784",
+    "SNN76_NH": "EPSG:5785",
+}
+"""Height systems of the German surveys (AdV, GeoInfoDok) by the name after ``DE_``."""
+_URN_PARTS = re.compile(
+    r"urn:ogc:def:crs,crs:EPSG:(?:[\d.]*:)?(\d{4,6})(?:,crs:EPSG:(?:[\d.]*:)?(\d{4,6}))?",
+    re.IGNORECASE,
+)
 _OLD_DATUMS = ("Beijing 1954", "Xian 1980", "New Beijing")
 _LONGEST_TEXT = 20_000
 
@@ -121,7 +134,28 @@ def _split_text(text: str) -> tuple[str, str | None]:
         raise FrameError("crs.empty", given=repr(text))
     if text.lower() in _NAMED_PSEUDO:
         return _NAMED_PSEUDO[text.lower()], None
+    survey = _ADV.fullmatch(text)
+    if survey is not None:
+        return _split_survey(survey, text)
+    parts = _URN_PARTS.fullmatch(text)
+    if parts is not None:
+        height = None if parts[2] is None else parse_height_datum(f"EPSG:{parts[2]}")
+        crs, own = _split(_from_object(f"EPSG:{parts[1]}"), text)
+        return crs, height or own
     return _split(_from_object(text), text)
+
+
+def _split_survey(found: re.Match[str], given: str) -> tuple[str, str | None]:
+    """Return what the German surveys' names mean; a height they do not list is not guessed."""
+    plane = found[1].upper()
+    gauss, utm = re.fullmatch(r"DHDN_3GK([2-5])", plane), re.fullmatch(r"ETRS89_UTM(3[1-3])", plane)
+    if gauss is not None:
+        crs = f"EPSG:{31464 + int(gauss[1])}"
+    elif utm is not None:
+        crs = f"EPSG:{25800 + int(utm[1])}"
+    else:
+        raise FrameError("crs.unknown", given=_short(given))
+    return crs, _ADV_HEIGHTS.get((found[2] or "").upper())
 
 
 def _from_object(given: object) -> pyproj.CRS:

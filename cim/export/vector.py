@@ -51,10 +51,10 @@ def to_gpkg(
     StoreError
         The file cannot be written.
     """
-    names = _chosen(view, layers)
-    _must_be_new(out)
+    names = chosen(view, layers)
+    must_be_new(out)
     written: dict[str, int] = {}
-    with tempfile.TemporaryDirectory(dir=_parent(out), prefix=".cim-export-") as folder:
+    with tempfile.TemporaryDirectory(dir=parent_of(out), prefix=".cim-export-") as folder:
         staged = Path(folder, "out.gpkg")
         for done, name in enumerate(names):
             job.step(done, len(names), what="export.writing")
@@ -95,10 +95,10 @@ def to_geojson(
     StoreError
         A file cannot be written.
     """
-    names = _chosen(view, layers)
+    names = chosen(view, layers)
     targets = {name: out / f"{name.replace('/', '__')}.geojson" for name in names}
     for target in targets.values():
-        _must_be_new(target)
+        must_be_new(target)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -120,7 +120,7 @@ def to_geojson(
     return written
 
 
-def _chosen(view: TwinView, layers: Sequence[str] | None) -> list[str]:
+def chosen(view: TwinView, layers: Sequence[str] | None) -> list[str]:
     known = view.layers()
     for name in layers or ():
         if name not in known:
@@ -128,12 +128,12 @@ def _chosen(view: TwinView, layers: Sequence[str] | None) -> list[str]:
     return list(layers or known)
 
 
-def _must_be_new(path: Path) -> None:
+def must_be_new(path: Path) -> None:
     if path.exists():
         raise RequestError("export.exists", given=path)
 
 
-def _parent(path: Path) -> Path:
+def parent_of(path: Path) -> Path:
     if not path.parent.is_dir():
         raise RequestError("export.no_folder", given=path.parent)
     return path.parent

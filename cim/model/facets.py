@@ -178,7 +178,9 @@ def _polygons(flat: Floats, rings: Ints, faces: Ints, which: NDArray[Any]) -> ND
     return out
 
 
-def faults(points: Floats, rings: Ints, faces: Ints, found: Facets, *, plane_m: float) -> list[Fault]:
+def faults(
+    points: Floats, rings: Ints, faces: Ints, found: Facets, *, plane_m: float
+) -> list[Fault]:
     """Return what is wrong with faces, each named; a face may have two faults.
 
     Parameters
@@ -202,7 +204,7 @@ def faults(points: Floats, rings: Ints, faces: Ints, found: Facets, *, plane_m: 
     which = np.flatnonzero(~plain)
     repeated = _repeated(points, rings, faces)
     out += [Fault(int(f), 102, np.nan, bool(found.drawn[f])) for f in np.flatnonzero(repeated)]
-    out += _by_geos(found, rings, faces, which, repeated)
+    out += _by_geos(points, found, rings, faces, which, repeated)
     return sorted(out, key=lambda fault: (fault.face, fault.code))
 
 
@@ -221,7 +223,12 @@ def _repeated(points: Floats, rings: Ints, faces: Ints) -> NDArray[np.bool_]:
 
 
 def _by_geos(
-    found: Facets, rings: Ints, faces: Ints, which: NDArray[Any], repeated: NDArray[np.bool_]
+    points: Floats,
+    found: Facets,
+    rings: Ints,
+    faces: Ints,
+    which: NDArray[Any],
+    repeated: NDArray[np.bool_],
 ) -> list[Fault]:
     import shapely
 
@@ -232,16 +239,33 @@ def _by_geos(
     reasons = shapely.is_valid_reason(shapes)
     for f, shape, reason in zip(which, shapes, reasons, strict=True):
         drawn = bool(found.drawn[f])
+        first = rings[faces[f] : faces[f] + 2]
         if shape is None or found.status[f] == 1:
             out.append(Fault(int(f), 101, np.nan, drawn))
+        elif found.status[f] == 2:
+            code = 101 if _straight(points[first[0] : first[1]]) else 104
+            out.append(Fault(int(f), code, np.nan, drawn))
         elif reason != "Valid Geometry":
             code = next((c for text, c in _REASONS if reason.startswith(text)), 104)
             if code == 104 and faces[f + 1] - faces[f] > 1 and not _own(shape):
-                code = 201
+                code = 202 if _ring_twice(shape) else 201
             out.append(Fault(int(f), code, np.nan, drawn))
         elif not drawn and not repeated[f]:
             out.append(Fault(int(f), 104, np.nan, drawn))
     return out
+
+
+def _straight(ring: Floats) -> bool:
+    """Tell whether all corners of a ring lie on one line, to a thousandth of its length."""
+    spread = np.linalg.svd(ring - ring.mean(axis=0), compute_uv=False)
+    return bool(spread[1] <= 1e-3 * spread[0])
+
+
+def _ring_twice(shape: Any) -> bool:
+    import shapely
+
+    rings = shapely.normalize(shapely.get_rings(shape))
+    return len({shapely.to_wkb(ring) for ring in rings}) < len(rings)
 
 
 def _own(shape: Any) -> bool:

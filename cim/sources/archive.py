@@ -18,11 +18,16 @@ from cim.sources.opening import FORMATS
 
 __all__ = ["unpack"]
 
+_READ = ("vector", "raster", "points", "model")
+
 MOST_BYTES = 8 * 2**30  # unpacked, all members together
 MOST_MEMBERS = 10_000
 MOST_RATIO = 200  # a member may unpack to this many times its packed size
 
-_COMPANIONS = (".shx", ".dbf", ".prj", ".cpg", ".tfw")
+_COMPANIONS = (
+    ".shx", ".dbf", ".prj", ".cpg", ".tfw", ".mtl", ".bin",
+    ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp",
+)  # fmt: skip
 
 
 def unpack(path: Path, into: Path) -> list[Path]:
@@ -39,7 +44,7 @@ def unpack(path: Path, into: Path) -> list[Path]:
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, RuntimeError) as error:
         why = " ".join(str(error).split())
         raise SourceError("source.unreadable", given=path.name, values={"why": why}) from error
-    found = sorted(f for f in files if _carrier(f) in ("vector", "raster", "points"))
+    found = sorted(f for f in files if _carrier(f) in _READ)
     if not found:
         values = {"known": " ".join(s for s, f in FORMATS.items() if f.carrier != "archive")}
         raise SourceError("source.archive_empty", given=path.name, values=values)
@@ -57,7 +62,7 @@ def _wanted(name: str, archive: str) -> PurePosixPath | None:
     drive = ":" in member.parts[0] if member.parts else False
     if member.is_absolute() or ".." in member.parts or drive:
         raise SourceError("source.archive_escapes", given=archive, values={"member": name})
-    if member.suffix.lower() in _COMPANIONS or _carrier(member) in ("vector", "raster", "points"):
+    if member.suffix.lower() in _COMPANIONS or _carrier(member) in _READ:
         return member
     return None
 

@@ -18,8 +18,8 @@ from cim.model.ids import own_ids
 from cim.model.kinds import COMMON, kind, split_layer
 from cim.model.table import FeatureTable, as_column
 from cim.registry import standard
-from cim.sources.columns import columns_of
 from cim.sources.footprints import Shape, shape_of
+from cim.sources.model_columns import columns_of
 from cim.sources.objects import RawModel, RawObject, layer_of
 from cim.sources.report import Report
 from cim.sources.spec import LayerSpec, Loaded
@@ -69,7 +69,7 @@ def assemble(
         if done % 256 == 0:
             job.step(done, 2 * len(objects), what="source.reading")
         shapes[one.name] = shape_of(one.bodies, model.templates)
-    _inherit(shapes, parents)
+    _inherit(shapes, parents, {o.name: o.type for o in objects})
     bodies = [replace(b, object_id=ids[o.name]) for o in objects for b in o.bodies]
     plane_m = float(standard("quality.face_plane_m").number())
     surfaced = mesh_pool(bodies, model, plane_m=plane_m, job=job)
@@ -105,7 +105,9 @@ def _unique(model: RawModel) -> list[RawObject]:
     return list(seen.values())
 
 
-def _ids(objects: Sequence[RawObject], layers: Mapping[str, str], spec: LayerSpec) -> dict[str, str]:
+def _ids(
+    objects: Sequence[RawObject], layers: Mapping[str, str], spec: LayerSpec
+) -> dict[str, str]:
     by_kind: dict[str, list[str]] = defaultdict(list)
     for one in objects:
         by_kind[split_layer(layers[one.name])[0]].append(one.name)
@@ -135,8 +137,13 @@ def _parents(objects: Sequence[RawObject]) -> dict[str, str]:
     return found
 
 
-def _inherit(shapes: dict[str, Shape], parents: Mapping[str, str]) -> None:
-    """Give an object without geometry the footprint and heights of its parts."""
+def _inherit(
+    shapes: dict[str, Shape], parents: Mapping[str, str], types: Mapping[str, str]
+) -> None:
+    """Give an object without geometry the footprint and heights of its parts.
+
+    Balconies, rooms and the like count only where there is no part.
+    """
     import shapely
 
     parts: dict[str, list[str]] = defaultdict(list)
@@ -147,7 +154,8 @@ def _inherit(shapes: dict[str, Shape], parents: Mapping[str, str]) -> None:
         mine = shapes[name]
         if not np.isnan(mine.low_m) or name not in parts:
             return mine
-        found = [s for s in map(fill, parts[name]) if not np.isnan(s.low_m)]
+        real = [child for child in parts[name] if types[child].endswith("Part")]
+        found = [s for s in map(fill, real or parts[name]) if not np.isnan(s.low_m)]
         if found:
             flats = [s.flat for s in found if s.flat is not None and s.flat.area > 0]
             mine.flat = shapely.union_all(flats, grid_size=1e-4) if flats else found[0].flat

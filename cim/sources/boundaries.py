@@ -165,7 +165,7 @@ class _Faces:
     def __init__(self, look: Lookup, *, points: bool) -> None:
         self.look, self.points = look, points
         self.count = len(look.vertices)
-        self.bad = ~np.isfinite(look.vertices).all(axis=1)
+        self.bad = np.isnan(look.vertices.sum(axis=1))
         self.any_bad = bool(self.bad.any())
         self.index: list[int] = []
         self.rings, self.faces, self.shells, self.solids = [0], [0], [0], [0]

@@ -19,6 +19,7 @@ from cim.crs import (
 )
 from cim.errors import SourceError
 from cim.jobs import QUIET, Job, Progress
+from cim.model.body import BodyPool
 from cim.model.grid import Grid
 from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable, concat
@@ -32,9 +33,9 @@ from cim.sources.osm import EDGE
 from cim.sources.points import read_cloud
 from cim.sources.probe import Probe, expand, probe
 from cim.sources.raster import read_raster
-from cim.sources.readers import load_reader
+from cim.sources.readers import inner_reader, load_reader
 from cim.sources.report import Report
-from cim.sources.spec import LayerSpec, Loaded
+from cim.sources.spec import LayerSpec, Loaded, Reader
 from cim.sources.tables import Observations, read_observations
 from cim.sources.terrain import Ranked, merged, with_breaklines
 from cim.sources.vector import Seen, read_vector
@@ -160,7 +161,9 @@ def build_twin(
         for done, one in enumerate(sorted(probes, key=lambda p: p.order)):
             job.step(len(specs) + done, 2 * len(specs), what="source.reading")
             made.read(one, _part(job, len(specs) + done, 2 * len(specs)))
-            _judge(report, one.layer, strict=strict, accept_rejects=accept_rejects)
+            whole = one.format is not None and one.format.reader
+            for layer in list(report.counts) if whole else [one.layer]:
+                _judge(report, layer, strict=strict, accept_rejects=accept_rejects)
         made.finish()
     check_between(made.tables, made.grids, report=report)
     twin = Twin(
@@ -169,6 +172,7 @@ def build_twin(
         tables=made.tables,
         rasters=made.grids,
         pool=made.meshes,
+        body_pool=made.bodies,
         zone=district.zone,
     )
     watched = read_observations(district.observations, sensors=_sensors(made.tables), report=report)
@@ -200,13 +204,16 @@ class _Made:
     ranked: dict[str, list[Ranked]] = field(default_factory=dict)
     breaklines: list[str] = field(default_factory=list)
     meshes: MeshPool = field(default_factory=MeshPool)
+    bodies: BodyPool = field(default_factory=BodyPool)
     sources: list[SourceRecord] = field(default_factory=list)
     seen: Seen = field(default_factory=Seen)
 
     def read(self, one: Probe, job: Job) -> None:
         """Read one file into layers."""
         if one.format is None:
-            self._read_outer(one, job)
+            self._read_whole(load_reader(one.spec.file.suffix), one, job)
+        elif one.format.reader:
+            self._read_whole(inner_reader(one.format.reader).read, one, job)
         elif one.head is not None:
             self._read_raster(one, job)
         elif one.cloud is not None:
@@ -282,8 +289,7 @@ class _Made:
         count.kept += 1
         self._add_grid(grid, one.spec.file.name, _priority(one.spec))
 
-    def _read_outer(self, one: Probe, job: Job) -> None:
-        reader = load_reader(one.spec.file.suffix)
+    def _read_whole(self, reader: Reader, one: Probe, job: Job) -> None:
         loaded: Loaded = reader(
             one.spec,
             frame=self.frame,
@@ -302,6 +308,7 @@ class _Made:
         for grid in loaded.grids:
             self._add_grid(grid, one.spec.file.name)
         self.meshes = _joined(self.meshes, loaded.meshes)
+        self.bodies = self.bodies.merged(loaded.bodies) if self.bodies else loaded.bodies
 
 
 def _priority(spec: LayerSpec) -> float:

@@ -241,7 +241,9 @@ class _File:
         own = [k for k in self.document if k not in ("metadata", "extensions", "version")]
         if own:
             values = {"names": ", ".join(own)}
-            report.note("source.model.members_kept", file=self.name, layer=self.layer, values=values)
+            report.note(
+                "source.model.members_kept", file=self.name, layer=self.layer, values=values
+            )
 
 
 class _Reading:
@@ -291,9 +293,7 @@ class _Reading:
                 self.model.templates.append(_nothing(one))
         self.look.templates = len(self.model.templates)
 
-    def feature(
-        self, feature: _Feature, objects: Iterator[tuple[str, Any]], job: Job
-    ) -> None:
+    def feature(self, feature: _Feature, objects: Iterator[tuple[str, Any]], job: Job) -> None:
         """Take the objects of one file, or of one line of a sequence."""
         base = (0, 0)
         if feature.appearance is not None:
@@ -315,7 +315,9 @@ class _Reading:
             reject((name, layer, "source.model.object_broken", {}))
             return
         if not isinstance(record.get("type"), str):
-            reject((name, layer, "source.model.object_type", {"type": str(record.get("type"))[:40]}))
+            reject(
+                (name, layer, "source.model.object_type", {"type": str(record.get("type"))[:40]})
+            )
             return
         one = RawObject(name, record["type"], parents=_texts(record.get("parents")))
         attributes = record.get("attributes")
@@ -444,6 +446,3 @@ def _rows(value: Any, width: int = 3) -> Floats:
         if numbers is not None:
             out[i] = numbers
     return out
-
-
-

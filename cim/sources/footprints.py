@@ -98,7 +98,8 @@ def _union(body: Body, xy: NDArray[np.float64], chosen: NDArray[Any]) -> Any:
     made = []
     for f in chosen:
         rings = [
-            local[body.rings[r] : body.rings[r + 1]] for r in range(body.faces[f], body.faces[f + 1])
+            local[body.rings[r] : body.rings[r + 1]]
+            for r in range(body.faces[f], body.faces[f + 1])
         ]
         rings = [ring for ring in rings if len(ring) >= 3]
         if not rings or abs(_area(rings[0])) < 1e-4:

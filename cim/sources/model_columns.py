@@ -115,9 +115,7 @@ def columns_of(
     return out
 
 
-def _target(
-    name: str, values: list[Any], declared: dict[str, Field], used: set[str]
-) -> str | None:
+def _target(name: str, values: list[Any], declared: dict[str, Field], used: set[str]) -> str | None:
     """Return the attribute of the kind that a source's attribute is, where its values fit."""
     wanted = ATTRIBUTES.get(name, (name, ""))[0]
     if name == "yearOfConstruction":
@@ -127,7 +125,9 @@ def _target(
         return None
     found = _type_of(values)
     if field.type == "text":
-        return wanted if found == "text" and all(v is None or type(v) is str for v in values) else None
+        return (
+            wanted if found == "text" and all(v is None or type(v) is str for v in values) else None
+        )
     if field.type in ("real", "integer"):
         return wanted if found in ("real", "integer") and _numbers(values) else None
     return None
@@ -141,9 +141,9 @@ def _type_of(values: list[Any]) -> FieldType:
     kinds = {type(v) for v in values if v is not None}
     if kinds == {bool}:
         return "boolean"
-    if kinds and kinds <= {int, float}:
-        if all(v is None or (math.isfinite(v) and abs(v) < _EXACT) for v in values):
-            return "integer" if kinds == {int} else "real"
+    whole = bool(kinds) and kinds <= {int, float}
+    if whole and all(v is None or (math.isfinite(v) and abs(v) < _EXACT) for v in values):
+        return "integer" if kinds == {int} else "real"
     return "text"
 
 

@@ -7,6 +7,7 @@ with ``/vsicurl`` is a download. Sizes are checked before anything is decoded.
 
 from __future__ import annotations
 
+import mmap
 import re
 import struct
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from cim.errors import SourceError
 
 __all__ = ["FORMATS", "Format", "check_file", "format_of", "gdal_reason", "sidecar", "suffixes"]
 
-Carrier = Literal["vector", "raster", "points", "archive"]
+Carrier = Literal["vector", "raster", "points", "archive", "model"]
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,16 @@ class Format:
         What is inside.
     magic
         First bytes, any of them; empty where the format has none.
+    reader
+        Module of this package that reads it whole, layers, bodies and meshes; empty where
+        it is a table or a grid.
     """
 
     name: str
     driver: str
     carrier: Carrier
     magic: tuple[bytes, ...] = ()
+    reader: str = ""
 
 
 _TIFF = Format(
@@ -47,6 +52,10 @@ _TIFF = Format(
 )
 _ASC = Format("ASCII grid", "AAIGrid", "raster")
 _JSON = Format("GeoJSON", "GeoJSON", "vector")
+
+_CITYJSON = Format("CityJSON", "", "model", reader="cityjson")
+_CITYGML = Format("CityGML", "", "model", reader="citygml")
+_MESH = Format("mesh", "", "model", reader="mesh_files")
 
 FORMATS: dict[str, Format] = {
     ".gpkg": Format("GeoPackage", "GPKG", "vector", (b"SQLite format 3\0",)),
@@ -65,6 +74,15 @@ FORMATS: dict[str, Format] = {
     ".bz2": Format("OpenStreetMap", "OSM", "vector", (b"BZh",)),
     ".las": Format("LAS point cloud", "LAS", "points", (b"LASF",)),
     ".laz": Format("LAZ point cloud", "LAS", "points", (b"LASF",)),
+    ".jsonl": _CITYJSON,
+    ".gml": _CITYGML,
+    ".citygml": _CITYGML,
+    ".xml": _CITYGML,
+    ".obj": _MESH,
+    ".ply": _MESH,
+    ".stl": _MESH,
+    ".glb": _MESH,
+    ".gltf": _MESH,
     ".zip": Format("ZIP archive", "", "archive", (b"PK\x03\x04", b"PK\x05\x06")),
     ".tar": Format("tar archive", "", "archive"),
     ".tgz": Format("tar archive", "", "archive", (b"\x1f\x8b",)),
@@ -109,6 +127,8 @@ def check_file(path: Path) -> Format:
     if not path.is_file():
         raise SourceError("source.not_a_file", given=text)
     found = format_of(path)
+    if found is _JSON and _is_cityjson(path):
+        found = _CITYJSON
     if found is None:
         raise SourceError("source.unknown_format", given=path.name, values={"known": suffixes()})
     size = path.stat().st_size
@@ -133,10 +153,30 @@ def gdal_reason(error: BaseException) -> str:
     return text if len(text) <= 200 else f"{text[:199]}…"
 
 
+def _is_cityjson(path: Path) -> bool:
+    """Tell CityJSON from GeoJSON, which share an ending; members may come in any order."""
+    with path.open("rb") as file:
+        if path.stat().st_size == 0:
+            return False
+        head = file.read(4096)
+        if re.search(rb'"type"\s*:\s*"CityJSON"', head):
+            return True
+        if re.search(rb'"type"\s*:\s*"Feature', head):
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return data.find(b'"CityObjects"') >= 0
+
+
 def _begins_right(found: Format, head: bytes) -> bool:
     if found.magic:
         return head.startswith(found.magic)
     words = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if found is _CITYJSON:
+        return words.removeprefix(b"\x1e")[:1] == b"{"
+    if found is _CITYGML:
+        return words[:1] == b"<" or head[:2] in (b"\xff\xfe", b"\xfe\xff")
+    if found is _MESH:
+        return True  # trimesh tells
     if found is _JSON:
         return words[:1] == b"{" or head[:2] in (b"\xff\xfe", b"\xfe\xff")
     if found.driver == "OSM":

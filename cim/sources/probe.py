@@ -24,7 +24,7 @@ from cim.sources.osm_tags import PARTS
 from cim.sources.place import Place, check_numbers, middle_box, place_of
 from cim.sources.points import CloudHead, look_at_cloud
 from cim.sources.raster import RasterHead, look_at_raster
-from cim.sources.readers import outer_readers
+from cim.sources.readers import inner_reader, outer_readers
 from cim.sources.report import Report
 from cim.sources.rows import parts_of, read_rows
 from cim.sources.shapes import Checked, check_before, from_wkb
@@ -67,7 +67,8 @@ class Probe:
     spec, layer
         The layer's specification, its kind settled, and its name in the twin.
     format
-        None for a file that a reader of the packages above reads.
+        None for a file that a reader of the packages above reads. Of one with a ``reader``
+        the layer is only a name: its objects say theirs.
     place, bounds
         System, and the box of the middle of the data in it; None for such a file.
     rows, checked, head
@@ -93,6 +94,8 @@ class Probe:
         first = {"terrain": "0", "road": "1", "building": "2"}
         kind_name = self.layer.partition("/")[0]
         rank = "9" if self.format is None else first.get(kind_name, "5")
+        if self.format is not None and self.format.reader:
+            rank = "2"
         return (rank, self.layer, self.spec.source_key, self.spec.file.name, self.spec.part)
 
 
@@ -190,6 +193,9 @@ def probe(spec: LayerSpec, *, report: Report) -> Probe:
     found = check_file(spec.file)
     if found.carrier == "points":
         return _probe_cloud(spec, found, report)
+    if found.reader:
+        place, bounds = inner_reader(found.reader).look(spec, report=report)
+        return Probe(spec, spec.name or spec.file.stem, found, place, bounds)
     return (
         _probe_raster(spec, found, report)
         if found.carrier == "raster"

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
 
-from cim.crs import Box
+from cim.crs import Box, Frame
 from cim.errors import MissingError
-from cim.sources.spec import LayerSpec, Reader
+from cim.jobs import Job
+from cim.model.table import FeatureTable
+from cim.sources.place import Place
+from cim.sources.report import Report
+from cim.sources.spec import LayerSpec, Loaded, Reader
 
-__all__ = ["Look", "load_reader", "look_at", "outer_readers"]
+__all__ = ["InnerReader", "Look", "inner_reader", "load_reader", "look_at", "outer_readers"]
 
 
 class Look(Protocol):
@@ -59,6 +64,44 @@ def look_at(spec: LayerSpec) -> Look | None:
             found: Look | None = _loaded(point, suffix)(spec)
             return found
     return None
+
+
+class InnerReader(Protocol):
+    """A module of this package that reads whole city models and meshes."""
+
+    def look(self, spec: LayerSpec, *, report: Report) -> tuple[Place, Box]:
+        """Return the place of a file and the box of its middle."""
+        ...
+
+    def read(
+        self,
+        spec: LayerSpec,
+        *,
+        frame: Frame,
+        report: Report,
+        near: Mapping[str, FeatureTable],
+        job: Job,
+    ) -> Loaded:
+        """Read it; see `cim.sources.spec.Reader`."""
+        ...
+
+
+def inner_reader(name: str) -> InnerReader:
+    """Return the module of this package that reads a format; loaded when first asked for.
+
+    Raises
+    ------
+    MissingError
+        A library it needs is not installed.
+    """
+    try:
+        found: Any = import_module(f"cim.sources.{name}")
+    except ImportError as error:
+        raise MissingError(
+            "source.reader_missing", given=name, values={"package": error.name or name}
+        ) from error
+    reader: InnerReader = found
+    return reader
 
 
 def load_reader(suffix: str) -> Reader:

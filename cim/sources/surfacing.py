@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cim.jobs import Job
 from cim.model.body import Body
-from cim.model.facets import Facets, Fault, corners_of, facets, faults, joined
+from cim.model.facets import Fault, corners_of, facets, faults, joined
 from cim.model.mesh import Instance, Material, Mesh, MeshPool, Surface, mesh_id
 from cim.sources.objects import RawModel
 
@@ -122,7 +122,7 @@ def _shown(bodies: Sequence[Body]) -> set[int]:
     """Return which bodies are drawn: the finest of each whole level above 0."""
     best: dict[tuple[str, str], int] = {}
     for i, b in enumerate(bodies):
-        if b.lod.startswith("0") or b.dimension < 2 and b.template is None:
+        if b.lod.startswith("0") or (b.dimension < 2 and b.template is None):
             continue
         key = (b.object_id, b.lod[:1])
         if key not in best or bodies[best[key]].lod < b.lod:
@@ -227,7 +227,8 @@ def _materials(model: RawModel) -> tuple[Material, ...]:
         out.append(Material(str(record.get("name", "")), (red, green, blue, alpha)))
     for record in model.textures:
         image = str(record.get("image", ""))
-        out.append(Material(image.rpartition("/")[2], (1.0, 1.0, 1.0, 1.0), image or None))
+        key = record.get("+cim-image", image)
+        out.append(Material(image.rpartition("/")[2], (1.0, 1.0, 1.0, 1.0), key or None))
     return tuple(out)
 
 

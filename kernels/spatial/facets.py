@@ -29,28 +29,30 @@ Ints = NDArray[np.int32]
 
 
 @kernel(inline=True)
-def _turn(xy, a, b, c):  # type: ignore[no-untyped-def]
+def _turn(xy: Floats, a: int, b: int, c: int) -> float:
     """Return twice the signed area of the triangle a, b, c."""
-    return (xy[b, 0] - xy[a, 0]) * (xy[c, 1] - xy[a, 1]) - (xy[b, 1] - xy[a, 1]) * (
+    twice: float = (xy[b, 0] - xy[a, 0]) * (xy[c, 1] - xy[a, 1]) - (xy[b, 1] - xy[a, 1]) * (
         xy[c, 0] - xy[a, 0]
     )
+    return twice
 
 
 @kernel(inline=True)
-def _same(xy, a, b):  # type: ignore[no-untyped-def]
-    return xy[a, 0] == xy[b, 0] and xy[a, 1] == xy[b, 1]
+def _same(xy: Floats, a: int, b: int) -> bool:
+    same: bool = xy[a, 0] == xy[b, 0] and xy[a, 1] == xy[b, 1]
+    return same
 
 
 @kernel
-def _between(xy, a, b, c):  # type: ignore[no-untyped-def]
+def _between(xy: Floats, a: int, b: int, c: int) -> bool:
     """Tell whether c, on the line a b, lies within the segment."""
-    if abs(xy[a, 0] - xy[b, 0]) >= abs(xy[a, 1] - xy[b, 1]):
-        return min(xy[a, 0], xy[b, 0]) <= xy[c, 0] <= max(xy[a, 0], xy[b, 0])
-    return min(xy[a, 1], xy[b, 1]) <= xy[c, 1] <= max(xy[a, 1], xy[b, 1])
+    k = 0 if abs(xy[a, 0] - xy[b, 0]) >= abs(xy[a, 1] - xy[b, 1]) else 1
+    inside: bool = min(xy[a, k], xy[b, k]) <= xy[c, k] <= max(xy[a, k], xy[b, k])
+    return inside
 
 
 @kernel
-def _touch(xy, a, b, c, d):  # type: ignore[no-untyped-def]
+def _touch(xy: Floats, a: int, b: int, c: int, d: int) -> bool:
     """Tell whether segments a b and c d share a point."""
     p, q = _turn(xy, a, b, c), _turn(xy, a, b, d)
     r, s = _turn(xy, c, d, a), _turn(xy, c, d, b)
@@ -65,7 +67,7 @@ def _touch(xy, a, b, c, d):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _in_cone(xy, before, at, after, b):  # type: ignore[no-untyped-def]
+def _in_cone(xy: Floats, before: int, at: int, after: int, b: int) -> bool:
     """Tell whether the way from corner `at` to b begins inside (O'Rourke 1998, 1.6.2)."""
     if _turn(xy, at, after, before) >= 0:
         return _turn(xy, at, b, before) > 0 and _turn(xy, b, at, after) > 0
@@ -73,7 +75,7 @@ def _in_cone(xy, before, at, after, b):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _blocked(xy, follow, start, h, v):  # type: ignore[no-untyped-def]
+def _blocked(xy: Floats, follow: Ints, start: int, h: int, v: int) -> bool:
     """Tell whether the way h v meets an edge of the loop at `start` but at its own ends."""
     i = start
     while True:
@@ -98,9 +100,11 @@ def _blocked(xy, follow, start, h, v):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _join(xy, follow, back, source, outer, heads, count, n):  # type: ignore[no-untyped-def]
+def _join(
+    xy: Floats, follow: Ints, back: Ints, source: Ints, outer: int, heads: Ints, count: int, n: int
+) -> int:
     """Join the holes to the outer loop; return the number of nodes, -1 where it cannot be."""
-    for turn in range(count):
+    for _ in range(count):
         # the hole that reaches furthest west comes next
         best = -1
         for k in range(count):
@@ -110,7 +114,7 @@ def _join(xy, follow, back, source, outer, heads, count, n):  # type: ignore[no-
         heads[best] = -1
         limit = -1.0
         found = -1
-        for _ in range(n + 2):  # nearest corner first, until one is seen
+        for _try in range(n + 2):  # nearest corner first, until one is seen
             near = np.inf
             at = -1
             v = outer
@@ -164,7 +168,7 @@ def _join(xy, follow, back, source, outer, heads, count, n):  # type: ignore[no-
 
 
 @kernel
-def _is_ear(xy, follow, a, b, c):  # type: ignore[no-untyped-def]
+def _is_ear(xy: Floats, follow: Ints, a: int, b: int, c: int) -> bool:
     """Tell whether no corner of the loop lies in the triangle a, b, c."""
     x0 = min(xy[a, 0], xy[b, 0], xy[c, 0])
     x1 = max(xy[a, 0], xy[b, 0], xy[c, 0])
@@ -172,20 +176,27 @@ def _is_ear(xy, follow, a, b, c):  # type: ignore[no-untyped-def]
     y1 = max(xy[a, 1], xy[b, 1], xy[c, 1])
     p = follow[c]
     while p != a:
-        if x0 <= xy[p, 0] <= x1 and y0 <= xy[p, 1] <= y1:
-            if not (_same(xy, p, a) or _same(xy, p, b) or _same(xy, p, c)):
-                if (
-                    _turn(xy, a, b, p) >= 0
-                    and _turn(xy, b, c, p) >= 0
-                    and _turn(xy, c, a, p) >= 0
-                ):
-                    return False
+        near = x0 <= xy[p, 0] <= x1 and y0 <= xy[p, 1] <= y1
+        if near and not (_same(xy, p, a) or _same(xy, p, b) or _same(xy, p, c)):
+            inside = _turn(xy, a, b, p) >= 0 and _turn(xy, b, c, p) >= 0 and _turn(xy, c, a, p) >= 0
+            if inside:
+                return False
         p = follow[p]
     return True
 
 
 @kernel
-def _clip(xy, follow, back, source, start, left, flat, out, at):  # type: ignore[no-untyped-def]
+def _clip(
+    xy: Floats,
+    follow: Ints,
+    back: Ints,
+    source: Ints,
+    start: int,
+    left: int,
+    flat: float,
+    out: Ints,
+    at: int,
+) -> tuple[int, float, int]:
     """Cut ears off a loop of `left` nodes; return the end of what was written, twice its area."""
     area = 0.0
     b, stuck = start, 0
@@ -209,7 +220,9 @@ def _clip(xy, follow, back, source, start, left, flat, out, at):  # type: ignore
 
 
 @kernel
-def _plane(points, first, last):  # type: ignore[no-untyped-def]
+def _plane(
+    points: Floats, first: int, last: int
+) -> tuple[float, float, float, float, float, float, float]:
     """Return Newell's normal of a ring, its length (twice the area), and the ring's middle."""
     nx = ny = nz = mx = my = mz = 0.0
     ox, oy, oz = points[first, 0], points[first, 1], points[first, 2]
@@ -322,7 +335,7 @@ def triangulate(
 
 
 @kernel
-def _small(xy, first, n, triangles, at, flat):  # type: ignore[no-untyped-def]
+def _small(xy: Floats, first: int, n: int, triangles: Ints, at: int, flat: float) -> int:
     """Write a triangle or a quadrilateral; 0 where neither diagonal splits it in two."""
     a, b, c = first, first + 1, first + 2
     if n == 3:
@@ -343,7 +356,7 @@ def _small(xy, first, n, triangles, at, flat):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _general(flat_xy, rings, r0, r1, triangles, at):  # type: ignore[no-untyped-def]
+def _general(flat_xy: Floats, rings: Ints, r0: int, r1: int, triangles: Ints, at: int) -> int:
     """Write the triangles of a face with holes or many corners; 0 where it cannot be."""
     first, end = rings[r0], rings[r1]
     holes = r1 - r0 - 1

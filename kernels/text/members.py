@@ -18,14 +18,14 @@ DEEPEST = 256
 
 
 @kernel
-def _skip_space(data, at):  # type: ignore[no-untyped-def]
+def _skip_space(data: NDArray[np.uint8], at: int) -> int:
     while at < len(data) and (data[at] == 32 or 9 <= data[at] <= 13):
         at += 1
     return at
 
 
 @kernel
-def _skip_text(data, at):  # type: ignore[no-untyped-def]
+def _skip_text(data: NDArray[np.uint8], at: int) -> int:
     """Return the place after a string that begins at `at`; len + 1 where it does not end."""
     at += 1
     while at < len(data):
@@ -39,7 +39,7 @@ def _skip_text(data, at):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _skip_value(data, at, stack):  # type: ignore[no-untyped-def]
+def _skip_value(data: NDArray[np.uint8], at: int, stack: NDArray[np.uint8]) -> int:
     """Return the place after a value; minus (place + 1) where its brackets do not match."""
     depth = 0
     while at < len(data):
@@ -52,12 +52,12 @@ def _skip_value(data, at, stack):  # type: ignore[no-untyped-def]
             if depth == 0:
                 return at
             continue
-        if c == 123 or c == 91:
+        if c in (123, 91):
             if depth == DEEPEST:
                 return -at - 1
             stack[depth] = c
             depth += 1
-        elif c == 125 or c == 93:
+        elif c in (125, 93):
             if depth == 0:
                 return at
             if stack[depth - 1] != c - 2:
@@ -65,16 +65,14 @@ def _skip_value(data, at, stack):  # type: ignore[no-untyped-def]
             depth -= 1
             if depth == 0:
                 return at + 1
-        elif depth == 0 and (c == 44 or c == 32 or 9 <= c <= 13):
+        elif depth == 0 and (c in (44, 32) or 9 <= c <= 13):
             return at
         at += 1
     return -at - 1
 
 
 @kernel
-def members(
-    data: NDArray[np.uint8], at: int, spans: NDArray[np.int64]
-) -> tuple[int, int, int]:
+def members(data: NDArray[np.uint8], at: int, spans: NDArray[np.int64]) -> tuple[int, int, int]:
     """Find the members of the object that begins at a byte.
 
     Parameters
