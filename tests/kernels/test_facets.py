@@ -34,7 +34,7 @@ def area_of(points: np.ndarray, triangles: np.ndarray) -> float:
 
 
 def star(rng: np.random.Generator, n: int, middle: tuple[float, float], size: float) -> np.ndarray:
-    angle = np.sort(rng.uniform(0, 2 * np.pi, n))
+    angle = (np.arange(n) + rng.uniform(0.1, 0.9, n)) * 2 * np.pi / n
     far = rng.uniform(0.3, 1.0, n) * size
     return np.column_stack([middle[0] + far * np.cos(angle), middle[1] + far * np.sin(angle)])
 
