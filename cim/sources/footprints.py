@@ -95,6 +95,11 @@ def _union(body: Body, xy: NDArray[np.float64], chosen: NDArray[Any]) -> Any:
 
     origin = xy.mean(axis=0)
     local = xy - origin
+    if len(body.rings) == len(body.faces) and (np.diff(body.rings) == 3).all():
+        corners = local.reshape(-1, 3, 2)[chosen]
+        one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+        flat = np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]) < 2e-4
+        return _merged(shapely.polygons(corners[~flat]), origin)
     made = []
     for f in chosen:
         rings = [
@@ -105,9 +110,15 @@ def _union(body: Body, xy: NDArray[np.float64], chosen: NDArray[Any]) -> Any:
         if not rings or abs(_area(rings[0])) < 1e-4:
             continue
         made.append(shapely.Polygon(rings[0], [r for r in rings[1:] if abs(_area(r)) > 1e-4]))
-    if not made:
+    return _merged(np.array(made, dtype=object), origin)
+
+
+def _merged(array: NDArray[Any], origin: NDArray[np.float64]) -> Any:
+    """Return polygons around `origin` as one; None where they come to nothing."""
+    import shapely
+
+    if not len(array):
         return None
-    array = np.array(made, dtype=object)
     bad = ~shapely.is_valid(array)
     if bad.any():
         array[bad] = shapely.make_valid(array[bad], method="structure", keep_collapsed=False)
