@@ -143,7 +143,16 @@ def _floats(data: Any) -> NDArray[np.float64]:
 
 
 def _objects(data: Any) -> NDArray[Any]:
-    values = np.array(data.to_numpy(zero_copy_only=False), dtype=object)
+    import pyarrow as pa
+
+    try:
+        values = np.array(data.to_numpy(zero_copy_only=False), dtype=object)
+    except (pa.ArrowException, UnicodeDecodeError):  # bytes that are no UTF-8 stand as U+FFFD
+        texts = data.cast(pa.binary(), safe=False).to_pylist()
+        values = np.array(
+            [None if t is None else t.decode("utf-8", errors="replace") for t in texts] + [None],
+            dtype=object,
+        )[:-1]
     values[values == ""] = None
     return values
 

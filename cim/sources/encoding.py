@@ -21,6 +21,7 @@ __all__ = ["check_texts", "json_text", "shapefile_encoding", "table_text"]
 
 _LANGUAGE_IDS = {0x4D: "gbk", 0x7A: "gbk", 0x78: "big5", 0x4F: "big5", 0x13: "cp932"}
 _GDAL = {"latin-1": "ISO-8859-1"}  # where GDAL spells a codec in another way than Python
+_MOST_LOST = 3  # damaged places in a text that is what it says all the same
 _MOST_BYTES = 4_000_000  # enough to tell an encoding; the rest is read by GDAL
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
@@ -85,6 +86,9 @@ def json_text(path: Path, declared: str | None) -> bytes:
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError as error:
+        mended = nearly_utf8(raw) if declared is None or _codec(declared, path) == "utf-8" else None
+        if mended is not None:
+            return mended
         found = _guess([raw[max(0, error.start - 1000) : error.start + _MOST_BYTES]])
         if declared is None or _codec(declared, path) == "utf-8":
             raise SourceError(
@@ -109,6 +113,20 @@ def json_text(path: Path, declared: str | None) -> bytes:
     return raw
 
 
+def nearly_utf8(raw: bytes) -> bytes | None:
+    """Return bytes with a few that are no UTF-8 replaced by U+FFFD; None for another encoding.
+
+    A text of another encoding is wrong wherever it is not ASCII; a damaged one at one
+    place or two, beside many that are right or none that are not ASCII.
+    """
+    text = raw.decode("utf-8", errors="replace")
+    lost = text.count("\ufffd") - raw.count(b"\xef\xbf\xbd")
+    right = sum(not c.isascii() for c in text) - text.count("\ufffd") if lost else 0
+    high = len(re.findall(rb"[\x80-\xff]", raw)) if 0 < lost <= _MOST_LOST else 0
+    few = 0 < lost <= _MOST_LOST and (right >= 8 * lost or high <= _MOST_LOST)
+    return text.encode() if few else None
+
+
 def table_text(path: Path, declared: str | None, report: Report, layer: str) -> str:
     """Return the text of a CSV: in the declared encoding, else UTF-8, else found and said aloud.
 
@@ -119,7 +137,8 @@ def table_text(path: Path, declared: str | None, report: Report, layer: str) -> 
     """
     if declared is None:
         raw = path.read_bytes()
-        found = _guess([raw]) if raw[:2] not in (b"\xff\xfe", b"\xfe\xff") else None
+        plain = raw[:2] not in (b"\xff\xfe", b"\xfe\xff") and nearly_utf8(raw) is None
+        found = _guess([raw]) if plain else None
         if found == "gb18030":
             says = {"encoding": found.upper()}
             report.note("source.encoding_found", file=path.name, layer=layer, values=says)
@@ -159,7 +178,7 @@ def check_texts(columns: Iterable[Iterable[object]], file: str) -> None:
                 example = (text, *found)
             if total >= 20_000:
                 break
-    if total and odd + lost > total / 2:
+    if total and odd + lost > total / 2 and (odd or lost > _MOST_LOST):
         raise SourceError(
             "source.mojibake",
             given=file,
@@ -212,7 +231,7 @@ def _decodes(texts: list[bytes], name: str) -> bool:
 
 def _fits(texts: list[bytes], name: str, found: str | None) -> bool:
     if not _decodes(texts, name):
-        return False
+        return name == "utf-8" and nearly_utf8(b"\n".join(texts)) is not None
     if name == "utf-8" or found is None:
         return True
     chinese = name in ("gbk", "gb18030") and found in ("gbk", "gb18030")
@@ -225,7 +244,7 @@ def _guess(texts: list[bytes]) -> str | None:
     joined = b"\n".join(texts)
     if joined.isascii():
         return None
-    if _decodes(texts, "utf-8"):
+    if _decodes(texts, "utf-8") or nearly_utf8(joined) is not None:
         return "utf-8"
     high = len(re.findall(rb"[\x80-\xff]", joined))
     pairs = len(re.findall(rb"[\xa1-\xfe][\xa1-\xfe]", joined))

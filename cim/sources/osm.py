@@ -23,6 +23,7 @@ from cim.jobs import QUIET, Job
 from cim.model.ids import own_ids
 from cim.registry import standard
 from cim.sources.arrow import Batches
+from cim.sources.osm_mend import mend
 from cim.sources.osm_roads import Road, cut_roads, restrictions
 from cim.sources.osm_tags import PARTS, address_of, attributes_of, layers_of, main_tag
 from cim.sources.report import Report
@@ -113,20 +114,46 @@ def cut_osm(
     SourceError
         Unreadable, cut off, or a file of the history instead of one day's map.
     """
-    maker = _Maker(path, into, report, frozenset(standard("traffic.speed_km_h").value), job)
-    with _read(path):
-        maker.relations()
-        maker.ways()
+    classes = frozenset(standard("traffic.speed_km_h").value)
+    maker = _Maker(path, into, report, classes, job)
+    try:
+        maker.read(path)
+    except SourceError as error:
+        mended = into / "mended.osm"
+        left = None if _packed(path) or error.key != "source.unreadable" else _mend(path, mended)
+        if left is None:
+            raise
+        maker = _Maker(path, into, report, classes, job)
+        maker.read(mended)
+        says: dict[str, Any] = {
+            name: left[name] for name in ("objects", "references", "tags", "texts")
+        }
+        says["why"] = str(error.values.get("why", ""))
+        report.note("source.osm.mended", file=path.name, layer="", values=says)
     maker.finish(source_key)
     return [Cut(name, batches.file) for name, batches in maker.out.items() if batches.count]
+
+
+def _packed(path: Path) -> bool:
+    return path.suffix == ".pbf"
+
+
+def _mend(path: Path, into: Path) -> Counter[str] | None:
+    try:
+        return mend(path, into)
+    except (OSError, EOFError, ValueError):  # the packing itself is damaged
+        return None
 
 
 @contextmanager
 def _read(path: Path) -> Iterator[None]:
     """Word what libosmium says of a file that it cannot read."""
+    import osmium
+
+    refusals = (RuntimeError, ValueError, OSError, MemoryError, osmium.InvalidLocationError)
     try:
         yield
-    except (RuntimeError, ValueError, OSError, MemoryError) as error:
+    except refusals as error:
         why = " ".join(str(error).split()).replace(str(path), path.name)[:200] or "no memory"
         raise SourceError("source.unreadable", given=path.name, values={"why": why}) from error
 
@@ -144,16 +171,22 @@ class _Maker:
         }
         self.found = _Found()
 
+    def read(self, file: Path) -> None:
+        """Read the file itself, or one that was mended, in two passes."""
+        with _read(self.path):
+            self.relations(file)
+            self.ways(file)
+
     # first pass -----------------------------------------------------------------
 
-    def relations(self) -> None:
+    def relations(self, file: Path) -> None:
         """Note which relations become areas, groups of parts and turn restrictions."""
         import osmium
 
-        with osmium.io.Reader(str(self.path)) as reader:
+        with osmium.io.Reader(str(file)) as reader:
             if reader.header().has_multiple_object_versions:
                 raise SourceError("source.osm.history", given=self.path.name)
-        stream: Any = osmium.FileProcessor(str(self.path), osmium.osm.RELATION)
+        stream: Any = osmium.FileProcessor(str(file), osmium.osm.RELATION)
         for one in stream:
             self.found.read["relation"] += 1
             if not self.found.read["relation"] % _STEP:
@@ -199,7 +232,7 @@ class _Maker:
 
     # second pass ----------------------------------------------------------------
 
-    def ways(self) -> None:
+    def ways(self, file: Path) -> None:
         """Take nodes and ways, with the places of nodes kept beside."""
         import osmium
 
@@ -208,7 +241,7 @@ class _Maker:
         tagged: Any = osmium.filter.EmptyTagFilter()
         tagged = tagged.enable_for(osmium.osm.NODE)
         kinds = osmium.osm.NODE | osmium.osm.WAY
-        stream: Any = osmium.FileProcessor(str(self.path), kinds).with_locations(store)
+        stream: Any = osmium.FileProcessor(str(file), kinds).with_locations(store)
         for count, one in enumerate(stream.with_filter(tagged)):
             if not count % _STEP:
                 self.job.step(1, 3, what="source.reading")

@@ -34,7 +34,7 @@ def parquet_rows(spec: LayerSpec, report: Report, layer: str) -> Rows:
 
     name = spec.file.name
     try:
-        table = pq.read_table(spec.file, partitioning=None)
+        table = pq.read_table(spec.file, partitioning=None, use_threads=False)
         geo = _geo(table.schema.metadata or {})
     except (pa.ArrowException, OSError, ValueError, MemoryError, TypeError) as error:
         why = " ".join(str(error).split()).replace(str(spec.file), name)[:200]

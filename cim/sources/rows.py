@@ -52,10 +52,12 @@ def read_rows(spec: LayerSpec, found: Format, report: Report, layer: str) -> Row
     import pyogrio
 
     if "arrow" in spec.options:
-        return _cut_rows(Path(spec.options["arrow"]))
+        rows = _cut_rows(Path(spec.options["arrow"]))
+        _check_texts(rows, spec, report, layer)
+        return rows
     if found.driver in ("CSV", "XLSX", "Parquet"):
         rows = _table_rows(spec, found, report, layer)
-        check_texts((c.values for c in rows.columns.values() if c.type == "text"), spec.file.name)
+        _check_texts(rows, spec, report, layer)
         return rows
     path, encoding = spec.file, None
     source: Any = path.absolute()
@@ -77,6 +79,8 @@ def read_rows(spec: LayerSpec, found: Format, report: Report, layer: str) -> Row
         ValueError,
         pyarrow.ArrowException,  # text that is not in the encoding it claims
         UnboundLocalError,  # pyogrio's own, where a .prj is not text
+        OSError,  # pyarrow's, where GDAL stops in the middle
+        IndexError,  # pyogrio's own, where there is no layer
     )
     try:
         with warnings.catch_warnings(record=True) as told:
@@ -97,8 +101,18 @@ def read_rows(spec: LayerSpec, found: Format, report: Report, layer: str) -> Row
     rows.crs, rows.stated = meta["crs"], stated and meta["crs"] is not None
     if found.driver == "GeoJSON" and _crs_is_null(source):
         rows.crs, rows.stated = None, False
-    check_texts((c.values for c in rows.columns.values() if c.type == "text"), path.name)
+    _check_texts(rows, spec, report, layer)
     return rows
+
+
+def _check_texts(rows: Rows, spec: LayerSpec, report: Report, layer: str) -> None:
+    """Refuse texts decoded wrongly; say of single ones that hold bytes of no encoding."""
+    texts = [c.values for c in rows.columns.values() if c.type == "text"]
+    check_texts(texts, spec.file.name)
+    lost = [v for column in texts for v in column if isinstance(v, str) and "\ufffd" in v]
+    if lost:
+        values = {"count": len(lost), "example": lost[0][:40]}
+        report.note("source.bytes_replaced", file=spec.file.name, layer=layer, values=values)
 
 
 def _table_rows(spec: LayerSpec, found: Format, report: Report, layer: str) -> Rows:
@@ -133,6 +147,8 @@ def _sheet(spec: LayerSpec) -> Rows:
         pyogrio.errors.DataLayerError,
         RuntimeError,
         ValueError,
+        IndexError,  # pyogrio's own, where there is no sheet
+        OSError,
         pyarrow.ArrowException,
     ) as error:
         raise _unreadable(spec.file, error) from error

@@ -24,6 +24,7 @@ from cim.crs import proj_crs
 from cim.errors import CimError
 from cim.sources import Built, build_twin, district_from_files, read_district
 from tests.cim.sources import files as f
+from tests.soak.values import FURTHER, VALUES
 
 __all__ = ["FORMATS", "LIMIT_BYTES", "good", "spoil"]
 
@@ -114,6 +115,7 @@ FORMATS: dict[str, tuple[Make, Build]] = {
     "GeoTIFF": (_tif, _build_files),
     "ASC": (_asc, _build_files),
     "district.toml": (_district, _build_district),
+    **FURTHER,
 }
 
 
@@ -154,7 +156,9 @@ def _one(name: str, origin: Path, at: Path, number: int) -> dict[str, Any]:
     shutil.rmtree(at, ignore_errors=True)
     shutil.copytree(origin.parent, at)
     path = at / origin.name
-    how = spoil(path, random.Random(f"{name} {number}"))
+    dice = random.Random(f"{name} {number}")
+    one_value = name in VALUES and number % 2 == 0
+    how = f"value: {VALUES[name](path, dice)}" if one_value else spoil(path, dice)
     start = time.perf_counter()
     key = ""
     with warnings.catch_warnings(record=True) as warned:

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COPIES = int(os.environ.get("CIM_SOAK_COPIES", "300"))
 LONGEST_S = 10.0
 MOST_MB = 1024
+STILL_IN = 0.6  # of the copies in which one value is spoilt
 _SILENT_S = 120.0  # also the start of the process, on a machine at work
 
 
@@ -94,3 +95,8 @@ def test_a_spoilt_file_is_refused_in_words_or_built_with_a_report(
     assert len(outcomes) == COPIES and bad == []
     assert slowest < LONGEST_S and peak_mb < MOST_MB
     assert counts["refused"] and (counts["built"] or counts["built in part"])
+    single = [o["outcome"] for o in outcomes if o["how"].startswith("value: ")]
+    if single:
+        share = sum(one.startswith("built") for one in single) / len(single)
+        print(f"  one value spoilt: {share:.0%} of {len(single)} still come in")
+        assert share >= STILL_IN

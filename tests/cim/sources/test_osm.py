@@ -303,3 +303,26 @@ def test_a_map_without_anything_of_a_city_holds_no_objects(tmp_path: Path) -> No
     with pytest.raises(SourceError) as caught:
         f.build(one.write(tmp_path / "a.osm"))
     assert caught.value.key == "source.no_features"
+
+
+def test_a_single_damaged_number_costs_one_object_not_the_city(tmp_path: Path) -> None:
+    path = small().write(tmp_path / "a.osm")
+    text = path.read_text(encoding="utf-8")
+    broken = text.replace('<nd ref="21"/>', '<nd ref="2!"/>').replace('v="张园"', 'v="张\x07园"')
+    path.write_text(broken, encoding="utf-8")
+    built = f.build(path, accept_rejects=True)
+    (told,) = notes(built, "source.osm.mended")
+    assert (told["objects"], told["references"], told["texts"]) == (0, 1, 1)
+    reasons = {e.object: e.reason for e in built.report.entries if e.action == "rejected"}
+    assert reasons == {"way/2": "source.osm.cut_area"}  # a corner unknown: no footprint at all
+    assert sorted(built.twin.table("building").texts("source_id")) == ["way/1", "way/3"]
+
+
+def test_a_file_with_too_much_damage_is_not_mended(tmp_path: Path) -> None:
+    path = small().write(tmp_path / "a.osm")
+    data = path.read_bytes()
+    middle = len(data) // 2
+    path.write_bytes(data[: middle - 900] + b"\0" * 1800 + data[middle + 900 :])
+    with pytest.raises(SourceError) as caught:
+        f.build(path)
+    assert caught.value.key == "source.unreadable"

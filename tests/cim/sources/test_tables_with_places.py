@@ -230,3 +230,13 @@ def test_mixed_systems_meet_in_one_frame_and_one_that_is_not_said_stops_the_buil
     assert shapely.get_x(built.twin.table("tree").geometry[0]) > 500_000
     with pytest.raises(FrameError):
         f.build(houses, tmp_path / "trees.csv")
+
+
+def test_a_text_with_one_broken_byte_is_kept_and_listed(tmp_path: Path) -> None:
+    path = tmp_path / "trees.csv"
+    rows = [f"民园{i}号,{117.2 + i * 1e-4:.5f},39.11" for i in range(20)]
+    data = "\n".join(["name,lon,lat", *rows]).encode()
+    path.write_bytes(data.replace("园7号".encode(), "园7".encode() + b"\xe5\x8f"))
+    built = f.build(path, crs=LONLAT)
+    (told,) = [e for e in built.report.entries if e.reason == "source.bytes_replaced"]
+    assert told.values["count"] == 1 and len(built.twin.table("tree")) == 20
