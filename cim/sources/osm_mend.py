@@ -145,13 +145,13 @@ class _State:
             ref = b"0"  # no object has this number: it is missing
         if name == b"nd":
             self.file.write(b'<nd ref="' + ref + b'"/>')
-        elif values.get(b"type") in _OBJECTS:
-            role = self._text(values.get(b"role", b""))
-            self.file.write(
-                b'<member type="' + values[b"type"] + b'" ref="' + ref + b'" role="' + role + b'"/>'
-            )
-        else:
+            return
+        sort = values.get(b"type", b"")
+        if sort not in _OBJECTS:
             self.out["references"] += 1
+            sort, ref = b"way", b"0"
+        role = self._text(values.get(b"role", b""))
+        self.file.write(b'<member type="' + sort + b'" ref="' + ref + b'" role="' + role + b'"/>')
 
     def _text(self, value: bytes) -> bytes:
         """Return a value that XML can hold; bytes that are no text become U+FFFD."""

@@ -47,7 +47,8 @@ class Map:
         self.rest.append(f'<way id="{number}" version="1">{refs}{_tags(tags or {})}</way>')
 
     def relation(self, number: int, members: list[tuple[str, int, str]], **tags: str) -> None:
-        inside = "".join(f'<member type="{t}" ref="{r}" role="{o}"/>' for t, r, o in members)
+        long = {"n": "node", "w": "way", "r": "relation"}
+        inside = "".join(f'<member type="{long[t]}" ref="{r}" role="{o}"/>' for t, r, o in members)
         self.rest.append(f'<relation id="{number}" version="1">{inside}{_tags(tags)}</relation>')
 
     def write(self, path: Path) -> Path:
