@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim.flood.drains import DrainBalance, Drains
+from cim.flood.hazard import hazard_rating, stability
 from cim.flood.rain import Storm
 from cim.flood.structures import Structures
 
 if TYPE_CHECKING:
     from kernels.flood.water import Water
 
-__all__ = ["Coupling", "Exchange", "Meeting", "Pipes", "Soil", "Works", "ZonedRain"]
+__all__ = ["Coupling", "Danger", "Exchange", "Meeting", "Pipes", "Soil", "Watch", "Works"]
+__all__ += ["ZonedRain"]
 
 Floats = NDArray[np.float64]
 Cells = NDArray[np.int64]
@@ -237,6 +239,54 @@ class ZonedRain:
         return [Exchange("rain_m3", self._cells, fell[self._zone] * self._area_m2)]
 
 
+class Watch:
+    """A note of the water on a few cells, finer in time than the frames of a run."""
+
+    every_s = 30.0
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+        self._times: list[float] = [0.0]
+        self._depths: list[Floats] = [np.zeros(len(cells))]
+
+    def act(self, depth_at: DepthAt, *, t_s: float, dt_s: float) -> list[Exchange]:
+        """Note the depths; nothing changes hands."""
+        self._times.append(t_s)
+        self._depths.append(depth_at(self._cells))
+        return []
+
+    @property
+    def series(self) -> tuple[Floats, Floats]:
+        """Times (t,) and depths (t, k)."""
+        return np.array(self._times), np.array(self._depths).reshape(len(self._times), -1)
+
+
+class Danger:
+    """The worst of moving water at every cell, looked at every half minute."""
+
+    every_s = 30.0
+
+    def __init__(self, shape: tuple[int, int], *, wet_m: float, debris_m2_s: float) -> None:
+        self.speed_mps = np.zeros(shape, np.float32)
+        self.hazard_m2_s = np.zeros(shape, np.float32)
+        self.unsafe: dict[str, NDArray[np.bool_]] = {}
+        self._wet_m, self._debris_m2_s = wet_m, debris_m2_s
+
+    def look(self, water: Water) -> None:
+        """Keep the largest speed and hazard rating, and where somebody loses hold."""
+        now, inside = water.now, (slice(1, -1), slice(1, -1))
+        depth = now.depth[inside].astype(np.float32)
+        along = 0.5 * (now.flux_x[1:-1, 1:-2] + now.flux_x[1:-1, 2:-1])
+        across = 0.5 * (now.flux_y[1:-2, 1:-1] + now.flux_y[2:-1, 1:-1])
+        wet = depth > self._wet_m
+        speed = np.hypot(along, across) / np.where(wet, depth, np.inf)
+        rating = hazard_rating(depth, speed, debris_m2_s=self._debris_m2_s, wet_m=self._wet_m)
+        np.maximum(self.speed_mps, speed, out=self.speed_mps)
+        np.maximum(self.hazard_m2_s, rating, out=self.hazard_m2_s)
+        for who, where in stability(depth, speed).items():
+            self.unsafe[who] = where | self.unsafe.get(who, np.zeros(where.shape, bool))
+
+
 class Meeting:
     """All couplings of a run, each at its own pace, and the account of what they moved.
 
@@ -244,17 +294,24 @@ class Meeting:
     ----------
     couplings
         In the order in which they act.
+    danger
+        Who looks at the whole water besides, or None.
     """
 
-    def __init__(self, couplings: Sequence[Coupling]) -> None:
+    def __init__(self, couplings: Sequence[Coupling], *, danger: Danger | None = None) -> None:
         self.couplings = tuple(couplings)
+        self.danger = danger
+        self._looked_s = 0.0
         self.account: dict[str, float] = {}
         self._last_s = [0.0] * len(self.couplings)
 
     def next_s(self) -> float:
         """Return when the next exchange is due; infinite where there is nobody."""
         pairs = zip(self._last_s, self.couplings, strict=True)
-        return min((last + one.every_s for last, one in pairs), default=np.inf)
+        due = [last + one.every_s for last, one in pairs]
+        if self.danger is not None:
+            due.append(self._looked_s + self.danger.every_s)
+        return min(due, default=np.inf)
 
     def act(self, water: Water, *, t_s: float, cell_m: float) -> None:
         """Let every coupling that is due act on the water, in place, one after the other.
@@ -276,6 +333,9 @@ class Meeting:
             held: Floats = depth[row, col].astype(np.float64) + carry[row, col]
             return held
 
+        if self.danger is not None and t_s >= self._looked_s + self.danger.every_s - 1e-9:
+            self.danger.look(water)
+            self._looked_s = t_s
         for i, one in enumerate(self.couplings):
             if t_s < self._last_s[i] + one.every_s - 1e-9:
                 continue

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cim.flood.coupling import Danger
 from cim.flood.floors import FloorVerdict, judge_floors
 from cim.flood.ground import Site
+from cim.flood.hazard import hazard_class
 from cim.flood.openings import Sills, find_doors, find_sills, tables_of
 from cim.flood.people import exposed
 from cim.flood.ponds import find_ponds
@@ -56,6 +58,7 @@ def judge(
     rain_end_s: float,
     sills: Sills | None = None,
     watched: tuple[Floats, Floats] | None = None,
+    danger: Danger | None = None,
 ) -> Judged:
     """Ask every verdict of a flood.
 
@@ -72,6 +75,8 @@ def judge(
     sills, watched
         From `find_sills`, and times (w,) and depths (w, k) at their cells, finer than
         `depth_m`; None takes what the frames say.
+    danger
+        Who looked at moving water during the run.
     """
     fields: list[ResultField] = []
     summary: dict[str, Any] = {}
@@ -83,6 +88,8 @@ def judge(
     _standing(site, times_s, depth_m, rain_end_s, summary, rules)
     found = find_sills(view, site) if sills is None else sills
     _underground(site, found, times_s, depth_m, watched, summary, rules)
+    if danger is not None:
+        _danger(site, danger, fields, summary, rules)
     return Judged(tuple(fields), summary, rules)
 
 
@@ -372,3 +379,34 @@ def _overtopped(
         }
         for i in order
     ]
+
+
+# ---------------------------------------------------------------- danger
+def _danger(
+    site: Site,
+    danger: Danger,
+    fields: list[ResultField],
+    summary: dict[str, Any],
+    rules: dict[str, str],
+) -> None:
+    shut, cell_m2 = np.isnan(site.bed_m), site.frame.cell_m**2
+    made = (
+        ("speed_max_mps", "m/s", danger.speed_mps, "largest speed", "最大流速"),
+        ("hazard_max_m2_s", "m2/s", danger.hazard_m2_s, "largest hazard rating", "最大危险度"),
+    )
+    fields += [
+        ResultField(name, unit, "grid", np.where(shut, np.nan, values).astype(np.float32),
+                    {"en": en, "zh": zh})
+        for name, unit, values, en, zh in made
+    ]  # fmt: skip
+    rank = hazard_class(danger.hazard_m2_s)
+    names = ("some", "most", "all")
+    summary["danger"] = {
+        "looked_every_s": danger.every_s,
+        "speed_max_mps": round(float(danger.speed_mps.max(initial=0.0)), 3),
+        **{f"area_danger_for_{who}_m2": float((rank == i + 1).sum() * cell_m2)
+           for i, who in enumerate(names)},
+        **{f"area_unsafe_{who}_m2": float(where.sum() * cell_m2)
+           for who, where in danger.unsafe.items()},
+    }  # fmt: skip
+    rules["danger"] = "flood.hazard_classes, flood.debris_factor, flood.person_dv_m2_s"

@@ -315,6 +315,9 @@ def _result(
         times_s=times_s,
         depth_m=depth,
         rain_end_s=asked.storm.duration_s,
+        sills=setting.sills,
+        watched=None if setting.watch is None else setting.watch.series,
+        danger=setting.danger,
     )
     fields: tuple[ResultField, ...] = (
         _grid("depth_m", "m", depth, {"en": "water depth", "zh": "积水深度"}, over_time=True),

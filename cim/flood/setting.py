@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from cim.errors import RequestError
 from cim.flood.cells import open_cells
-from cim.flood.coupling import Coupling, Meeting, Pipes, Soil, Works, ZonedRain
+from cim.flood.coupling import Coupling, Danger, Meeting, Pipes, Soil, Watch, Works, ZonedRain
 from cim.flood.drains import Drains
 from cim.flood.ground import Site, cells_inside
-from cim.flood.openings import tables_of
+from cim.flood.openings import Sills, find_sills, tables_of
 from cim.flood.rain import Storm
 from cim.flood.sewer import Sewer, find_sewer
 from cim.flood.structures import find_structures
@@ -53,8 +53,10 @@ class Setting:
         The ground, without sinks where pipes drain it.
     meeting
         The couplings.
-    pipes, works
+    pipes, works, watch, danger
         Those of them that have something to tell, or None.
+    sills
+        Ways underground, at whose cells `watch` looks.
     left_out
         (id, reason key) of what could not be used.
     notes
@@ -67,6 +69,9 @@ class Setting:
 
     site: Site
     meeting: Meeting
+    sills: Sills
+    danger: Danger
+    watch: Watch | None = None
     pipes: Pipes | None = None
     works: Works | None = None
     left_out: tuple[tuple[str, str], ...] = ()
@@ -139,9 +144,22 @@ def set_up(
     works = _works(view, site, made)
     if infiltration != "none":
         _soil(view, site, infiltration, storm, made)
+    sills = find_sills(view, site)
+    watch = Watch(np.maximum(sills.cell, 0)) if len(sills.ids) else None
+    if watch is not None:
+        made.couplings.append(watch)
+    danger = Danger(
+        site.frame.shape,
+        wet_m=standard("flood.arrival_depth_m").number(),
+        debris_m2_s=standard("flood.debris_factor").number(),
+    )
+    made.standards += ["flood.debris_factor", "flood.hazard_classes", "flood.person_dv_m2_s"]
     return Setting(
         site=site,
-        meeting=Meeting(made.couplings),
+        meeting=Meeting(made.couplings, danger=danger),
+        sills=sills,
+        danger=danger,
+        watch=watch,
         pipes=pipes,
         works=works,
         left_out=tuple(made.left_out),

@@ -91,6 +91,8 @@ MAY_BE_NEGATIVE = frozenset(
         "ground_m",
         "elevation_m",
         "level_m",
+        "stage_m",
+        "crest_m",
         "index",
         "year",
     ]

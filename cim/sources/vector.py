@@ -27,7 +27,17 @@ from cim.sources.values import to_text
 __all__ = ["ABSOLUTE", "Seen", "read_vector"]
 
 ABSOLUTE = frozenset(
-    ["base_m", "floor_level_m", "invert_from_m", "invert_to_m", "invert_m", "ground_m", "level_m"]
+    [
+        "base_m",
+        "floor_level_m",
+        "invert_from_m",
+        "invert_to_m",
+        "invert_m",
+        "ground_m",
+        "level_m",
+        "stage_m",
+        "crest_m",
+    ]
 )
 """Attributes that are heights above a datum, not above ground."""
 

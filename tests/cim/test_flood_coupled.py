@@ -189,3 +189,17 @@ def test_f32_keeps_its_account_too() -> None:
     result = asked(street(), drains="pipes", precision="f32")
     assert result.balance["error_rel"] < 1e-6
     assert result.summary["drains"]["exchange_error_rel"] < 1e-9
+
+
+def test_moving_water_is_looked_at_and_a_steep_street_is_dangerous() -> None:
+    steep = np.full((12, 120), 9.0)
+    steep[2:10] = np.linspace(8.0, 3.0, 120)[None, :]
+    result = asked(bare(steep), storm=even_storm(depth_mm=1600, duration_min=10), duration_s=600.0)
+    told, speed = result.summary["danger"], result.field("speed_max_mps").values
+    assert 0.5 < told["speed_max_mps"] < 6.0
+    assert told["speed_max_mps"] == pytest.approx(float(np.nanmax(speed)), abs=1e-3)
+    assert told["area_unsafe_small_car_m2"] >= told["area_unsafe_large_car_m2"] > 0.0
+    hazard = result.field("hazard_max_m2_s").values
+    assert (hazard[np.isfinite(hazard)] >= 0).all() and np.nanmax(hazard) > 0.75
+    still = asked(bare(basin())).summary["danger"]
+    assert still["area_unsafe_small_car_m2"] == 0.0
