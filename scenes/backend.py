@@ -1,107 +1,352 @@
 """What draws: VTK off screen, one actor for each drawable, pixels out.
 
 VTK itself rather than a layer over it: its import costs a quarter of a CPU second
-instead of one and a half, and a picture needs eight of its classes.
+instead of one and a half, and a picture needs eight of its classes. A `Canvas` stays:
+the next frame from elsewhere, with other colours or another water depth, moves no
+geometry that is already there.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.spatial.blocks import BINS
+from scenes import blocks as tiles
 from scenes.camera import Camera
-from scenes.drawables import Ground, Segments, Surface
+from scenes.drawables import Blocks, Segments, Surface
+from scenes.vtk_parts import (
+    AMBIENT,
+    DIFFUSE,
+    actor,
+    array,
+    behind,
+    image_data,
+    lines_actor,
+    mesh,
+    sheet,
+    surface_actor,
+    texture,
+)
 
-__all__ = ["Shot", "shoot"]
+if TYPE_CHECKING:
+    from scenes.compose import Picture
+
+__all__ = ["Canvas", "Shot", "Tile", "shoot"]
 
 SKY_TOP, SKY_BOTTOM = (0.50, 0.66, 0.84), (0.93, 0.93, 0.91)
 _SUN_LIGHT, _SKY_LIGHT = (1.0, 0.96, 0.88), (0.82, 0.89, 1.0)
-_AMBIENT, _DIFFUSE = 0.46, 0.80
+_SUN, _SKY = 0.78, 0.26
 _FINER = 1.5  # drawn this much larger, then shrunk: a third of what four samples a pixel cost
 _LARGEST_PX = 4096  # beyond this a picture is drawn at its own size
 _NEAREST = 0.0005  # of the furthest thing: else the apron far away cuts what stands close
 
 
+class Tile(NamedTuple):
+    """A tile in view: its layer and number, level of detail, objects and triangles drawn."""
+
+    layer: str
+    number: int
+    level: int
+    objects: int
+    triangles: int
+
+
 class Shot(NamedTuple):
-    """Pixels (h, w, 3) uint8, and CPU seconds of a second frame."""
+    """Pixels (h, w, 3) uint8, CPU seconds of a second frame, tiles in view, all triangles."""
 
     pixels: NDArray[np.uint8]
     frame_cpu_s: float
+    tiles: tuple[Tile, ...]
+    triangles: int
 
 
-def shoot(
-    ground: Ground,
-    surfaces: Sequence[Surface],
-    edges: Sequence[Segments],
-    camera: Camera,
-    light: tuple[float, float, float],
-    size: tuple[int, int],
-) -> Shot:
-    """Draw the drawables once for the picture and once more for the clock.
+def shoot(picture: Picture, size: tuple[int, int]) -> Shot:
+    """Draw a picture once for its pixels and once more for the clock.
 
     Parameters
     ----------
-    ground, surfaces, edges
-        What to draw.
-    camera
-        From where.
-    light
-        Direction the sun shines from.
+    picture
+        What to draw, and from where.
     size
         (width, height), pixels.
     """
-    import vtkmodules.vtkRenderingOpenGL2  # noqa: F401 - gives the window a way to draw
-    from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow
-
-    renderer = vtkRenderer()
-    renderer.GradientBackgroundOn()
-    renderer.SetBackground(*SKY_BOTTOM)
-    renderer.SetBackground2(*SKY_TOP)
-    renderer.SetTwoSidedLighting(True)
-    renderer.AutomaticLightCreationOff()
-    _lights(renderer, light)
-    finer = _FINER if max(size) * _FINER <= _LARGEST_PX else 1.0
-    drawn = (round(size[0] * finer), round(size[1] * finer))
-    renderer.AddActor(_ground(ground))
-    for surface in surfaces:
-        if len(surface.triangles):
-            renderer.AddActor(_surface(surface))
-    for lines in edges:
-        if len(lines.points):
-            renderer.AddActor(_edges(lines, finer))
-    _aim(renderer, camera)
-    window = vtkRenderWindow()
-    try:
-        window.SetOffScreenRendering(1)
-        window.SetMultiSamples(0)
-        window.SetSize(*drawn)
-        window.AddRenderer(renderer)
-        window.Render()
-        pixels = _pixels(window, drawn, size)
+    with Canvas(picture, size) as canvas:
+        pixels = canvas.frame(picture.camera)
         start = time.process_time()
-        window.Render()
-        again = time.process_time() - start
-    finally:
-        window.Finalize()
-    return Shot(pixels, again)
+        canvas.frame(picture.camera, read=False)
+        return Shot(pixels, time.process_time() - start, canvas.tiles, canvas.triangles)
 
 
-def _lights(renderer: Any, light: tuple[float, float, float]) -> None:
-    from vtkmodules.vtkRenderingCore import vtkLight
+class Canvas:
+    """A picture on a screen nobody sees, for as many frames as one likes.
 
-    away = (-light[0] * 0.8, -light[1] * 0.8, 0.9)
-    for way, strength, colour in ((light, 0.78, _SUN_LIGHT), (away, 0.26, _SKY_LIGHT)):
-        one = vtkLight()
-        one.SetLightTypeToSceneLight()
-        one.SetPosition(*way)
-        one.SetFocalPoint(0.0, 0.0, 0.0)
-        one.SetIntensity(strength)
-        one.SetColor(*colour)
-        renderer.AddLight(one)
+    Parameters
+    ----------
+    picture
+        What is drawn.
+    size
+        (width, height) of the frames, pixels.
+    """
+
+    def __init__(self, picture: Picture, size: tuple[int, int]) -> None:
+        import vtkmodules.vtkRenderingOpenGL2  # noqa: F401 - gives the window a way to draw
+        from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow
+
+        self.size = size
+        self.tiles: tuple[Tile, ...] = ()
+        self.triangles = 0
+        self._renderer = vtkRenderer()
+        self._renderer.GradientBackgroundOn()
+        self._renderer.SetBackground(*SKY_BOTTOM)
+        self._renderer.SetBackground2(*SKY_TOP)
+        self._renderer.SetTwoSidedLighting(True)
+        self._renderer.AutomaticLightCreationOff()
+        self._window = vtkRenderWindow()
+        self._window.SetOffScreenRendering(1)
+        self._window.SetMultiSamples(0)
+        self._window.AddRenderer(self._renderer)
+        self._finer = 1.0
+        self._lines: list[tuple[Any, float]] = []
+        self._fixed = 0
+        self._sheet = picture.ground.points
+        rows, cols, _ = self._sheet.shape
+        u, v = np.meshgrid(np.linspace(0, 1, cols), np.linspace(1, 0, rows))
+        land = behind(actor(sheet(self._sheet, u, v)), 2.0)
+        land.SetTexture(texture(image_data(picture.ground.image), repeat=False))
+        self._fixed += self._add(land)
+        for surface in picture.bodies:
+            self._fixed += self._add_surface(surface)[1]
+        for lines in picture.edges:
+            self._add_lines(lines)
+        self._cells: tuple[Any, Any, Any] | None = None
+        self._origin = picture.origin
+        self._towns = [_Town(self, one) for one in picture.blocks]
+        self.light(picture.light)
+
+    def __enter__(self) -> Canvas:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the window go."""
+        self._window.Finalize()
+
+    def frame(
+        self, camera: Camera, *, dragging: bool = False, read: bool = True
+    ) -> NDArray[np.uint8]:
+        """Draw from a camera and return the pixels (h, w, 3) uint8.
+
+        Parameters
+        ----------
+        camera
+            From where.
+        dragging
+            Coarser, for a camera that moves: no finer pixels, distant bodies by their roofs.
+        read
+            Whether pixels are wanted; an empty array where not, as for a window.
+        """
+        large = max(self.size) * _FINER > _LARGEST_PX
+        self._finer = 1.0 if dragging or large else _FINER
+        drawn = (round(self.size[0] * self._finer), round(self.size[1] * self._finer))
+        if tuple(self._window.GetSize()) != drawn:
+            self._window.SetSize(*drawn)
+        for lines, width_px in self._lines:
+            lines.GetProperty().SetLineWidth(width_px * self._finer)
+        shown = [tile for town in self._towns for tile in town.show(camera, dragging=dragging)]
+        self.tiles = tuple(shown)
+        self.triangles = self._fixed + sum(tile.triangles for tile in shown)
+        _aim(self._renderer, camera)
+        self._window.Render()
+        if not read:
+            self._window.WaitForCompletion()
+            return np.empty((0, 0, 3), np.uint8)
+        return _pixels(self._window, drawn, self.size)
+
+    def light(self, direction: tuple[float, float, float]) -> None:
+        """Let the sun shine from a direction (x, y, z)."""
+        from vtkmodules.vtkRenderingCore import vtkLight
+
+        self._renderer.RemoveAllLights()
+        for way, strength, colour in _suns(direction):
+            one = vtkLight()
+            one.SetLightTypeToSceneLight()
+            one.SetPosition(*way)
+            one.SetFocalPoint(0.0, 0.0, 0.0)
+            one.SetIntensity(strength)
+            one.SetColor(*colour)
+            self._renderer.AddLight(one)
+        for town in self._towns:
+            town.light(tiles.light_table(_lit(direction)))
+
+    def recolour(self, layer: str, wall: NDArray[np.uint8], roof: NDArray[np.uint8]) -> None:
+        """Give the bodies of a layer in tiles other colours; nothing is built again.
+
+        Parameters
+        ----------
+        layer
+            Its name.
+        wall, roof
+            (n, 3) uint8, in the order of its `Blocks.ids`.
+        """
+        for town in self._towns:
+            if town.blocks.layer == layer:
+                town.recolour(wall, roof)
+
+    def cells(self, rgba: NDArray[np.uint8], bounds: tuple[float, float, float, float]) -> None:
+        """Lay a grid over the ground; with the same shape again only its texture changes.
+
+        Parameters
+        ----------
+        rgba
+            (rows, cols, 4) uint8, row 0 in the north, alpha 0 where nothing is to be seen.
+        bounds
+            (xmin, ymin, xmax, ymax) of the grid, projected metres.
+        """
+        high, wide, _ = rgba.shape
+        if self._cells is None or self._cells[1].shape[:2] != (high + 2, wide + 2):
+            self._lay(np.zeros((high + 2, wide + 2, 4), np.uint8), bounds)
+        assert self._cells is not None
+        data, padded, _ = self._cells
+        padded[1:-1, 1:-1] = rgba
+        data.GetPointData().GetScalars().Modified()
+        data.Modified()
+
+    def _lay(self, padded: NDArray[np.uint8], bounds: tuple[float, float, float, float]) -> None:
+        """Make the sheet for a grid: the ground's own points, clear beyond the grid."""
+        if self._cells is not None:
+            self._renderer.RemoveActor(self._cells[2])
+        high, wide, _ = padded.shape
+        x, y = self._sheet[..., 0] + self._origin.x, self._sheet[..., 1] + self._origin.y
+        u = ((x - bounds[0]) / (bounds[2] - bounds[0]) * (wide - 2) + 1) / wide
+        v = ((bounds[3] - y) / (bounds[3] - bounds[1]) * (high - 2) + 1) / high
+        over = behind(actor(sheet(self._sheet, u, v)), 1.0)
+        over.GetProperty().LightingOff()
+        over.ForceTranslucentOn()
+        data = image_data(padded, upside_down=False)
+        over.SetTexture(texture(data, repeat=False, mipmap=False))
+        self._renderer.AddActor(over)
+        self._cells = (data, padded, over)
+
+    def _add(self, one: Any) -> int:
+        self._renderer.AddActor(one)
+        return int(one.GetMapper().GetInput().GetNumberOfPolys())
+
+    def _add_surface(self, surface: Surface) -> tuple[Any, int]:
+        if not len(surface.triangles):
+            return None, 0
+        one = surface_actor(surface)
+        return one, self._add(one)
+
+    def _add_lines(self, lines: Segments) -> Any:
+        if not len(lines.points):
+            return None
+        one = lines_actor(lines)
+        self._lines.append((one, lines.width_px))
+        self._renderer.AddActor(one)
+        return one
+
+
+class _Town:
+    """The tiles of one layer on a canvas: which are shown how, their colours."""
+
+    def __init__(self, canvas: Canvas, blocks: Blocks) -> None:
+        self.blocks = blocks
+        self._canvas = canvas
+        self._light = tiles.light_table()
+        self._made: dict[tuple[int, int], tuple[list[Any], int, int]] = {}
+        self._drawn: dict[tuple[int, int], tuple[tiles.Faces, NDArray[np.uint8], Any]] = {}
+        self._stale: set[tuple[int, int]] = set()
+        self._on: set[tuple[int, int]] = set()
+
+    def show(self, camera: Camera, *, dragging: bool) -> list[Tile]:
+        """Show the tiles in view, each at its level, and hide the others."""
+        size = self._canvas.size
+        seen = tiles.in_view(self.blocks.tile_box, camera, size[0] / size[1])
+        level = tiles.levels(self.blocks, camera, size[1], dragging=dragging)
+        wanted = {(int(t), int(level[t])) for t in np.flatnonzero(seen)}
+        for key in self._on - wanted:
+            for one in self._made[key][0]:
+                one.VisibilityOff()
+        shown = []
+        for key in sorted(wanted):
+            if key not in self._made:
+                self._made[key] = self._make(key)
+            if key in self._stale:
+                self._paint(key)
+            actors, objects, triangles = self._made[key]
+            for one in actors:
+                one.VisibilityOn()
+            shown.append(Tile(self.blocks.layer, *key, objects, triangles))
+        self._on = wanted
+        return shown
+
+    def light(self, table: NDArray[np.float32]) -> None:
+        self._light = table
+        self._stale.update(self._drawn)
+
+    def recolour(self, wall: NDArray[np.uint8], roof: NDArray[np.uint8]) -> None:
+        self.blocks.wall[:], self.blocks.roof[:] = wall, roof
+        self._stale.update(self._drawn)
+        for key in self._on & set(self._drawn):
+            self._paint(key)
+
+    def _paint(self, key: tuple[int, int]) -> None:
+        made, rgba, colours = self._drawn[key]
+        tiles.paint(self.blocks, made, self._light, out=rgba)
+        colours.Modified()
+        self._stale.discard(key)
+
+    def _make(self, key: tuple[int, int]) -> tuple[list[Any], int, int]:
+        tile, level = key
+        first, last = self.blocks.tile_start[tile : tile + 2]
+        which = self.blocks.order[first:last]
+        rows = np.unique(self.blocks.owner[which])
+        if level == tiles.NEAR and self.blocks.detail is not None:
+            surfaces, edges = self.blocks.detail(rows)
+            pairs = [self._canvas._add_surface(s) for s in surfaces]
+            actors = [a for a, _ in pairs if a is not None]
+            actors += [self._canvas._add_lines(e) for e in edges if len(e.points)]
+            return actors, len(rows), sum(n for _, n in pairs)
+        made = tiles.faces(self.blocks, which, level)
+        rgba = tiles.paint(self.blocks, made, self._light)
+        data = mesh(made.vertices, made.triangles)
+        colours = array(rgba)
+        data.GetPointData().SetScalars(colours)
+        one = behind(actor(data))
+        one.GetProperty().LightingOff()
+        one.GetProperty().BackfaceCullingOn()
+        self._drawn[key] = (made, rgba, colours)
+        return [one], len(rows), self._canvas._add(one)
+
+
+def _suns(direction: tuple[float, float, float]) -> tuple[Any, ...]:
+    """Return way, strength and colour of the sun and of the sky's light against it."""
+    away = (-direction[0] * 0.8, -direction[1] * 0.8, 0.9)
+    return ((direction, _SUN, _SUN_LIGHT), (away, _SKY, _SKY_LIGHT))
+
+
+def _lit(direction: tuple[float, float, float]) -> NDArray[np.float32]:
+    """Return the light on walls of every direction, and on roofs, (BINS + 1, 3)."""
+    turn = np.arange(BINS) * 2 * np.pi / BINS
+    normals = np.r_[np.c_[np.cos(turn), np.sin(turn), np.zeros(BINS)], [(0.0, 0.0, 1.0)]]
+    light = np.full((BINS + 1, 3), AMBIENT)
+    for way, strength, colour in _suns(direction):
+        toward = np.array(way) / np.linalg.norm(way)
+        facing = np.clip(normals @ toward, 0.0, None)
+        light += DIFFUSE * strength * facing[:, None] * np.array(colour)
+    return light.astype(np.float32)
 
 
 def _aim(renderer: Any, camera: Camera) -> None:
@@ -112,117 +357,6 @@ def _aim(renderer: Any, camera: Camera) -> None:
     eye.SetViewAngle(camera.view_angle_deg)
     renderer.SetNearClippingPlaneTolerance(_NEAREST)
     renderer.ResetCameraClippingRange()
-
-
-def _array(values: NDArray[Any]) -> Any:
-    """Return an array of VTK's with its own copy of the values."""
-    from vtkmodules.util import numpy_support
-
-    convert: Any = numpy_support.numpy_to_vtk
-    return convert(np.ascontiguousarray(values), deep=True)
-
-
-def _mesh(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> Any:
-    from vtkmodules.vtkCommonCore import vtkPoints
-    from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
-
-    points = vtkPoints()
-    points.SetData(_array(vertices))
-    cells = vtkCellArray()
-    offsets = np.arange(0, triangles.size + 1, triangles.shape[1], dtype=np.int32)
-    flat = np.ascontiguousarray(triangles, dtype=np.int32).ravel()
-    cells.SetData(_array(offsets), _array(flat))
-    mesh = vtkPolyData()
-    mesh.SetPoints(points)
-    if triangles.shape[1] == 2:
-        mesh.SetLines(cells)
-    else:
-        mesh.SetPolys(cells)
-    return mesh
-
-
-def _actor(mesh: Any) -> Any:
-    from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
-
-    mapper = vtkPolyDataMapper()
-    mapper.SetInputData(mesh)
-    mapper.SetScalarModeToUsePointData()
-    actor = vtkActor()
-    actor.SetMapper(mapper)
-    look = actor.GetProperty()
-    look.SetInterpolationToFlat()
-    look.SetAmbient(_AMBIENT)
-    look.SetDiffuse(_DIFFUSE)
-    look.SetSpecular(0.0)
-    return actor
-
-
-def _behind(actor: Any) -> None:
-    """Let lines on a surface win against it."""
-    mapper = actor.GetMapper()
-    mapper.SetResolveCoincidentTopologyToPolygonOffset()
-    mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(1.0, 1.0)
-    mapper.SetResolveCoincidentTopologyPolygonOffsetFaces(1)
-
-
-def _surface(surface: Surface) -> Any:
-    mesh = _mesh(surface.vertices, surface.triangles)
-    mesh.GetPointData().SetScalars(_array(surface.rgb))
-    if surface.uv is not None:
-        mesh.GetPointData().SetTCoords(_array(surface.uv))
-    actor = _actor(mesh)
-    if surface.pattern is not None:
-        actor.SetTexture(_texture(surface.pattern, repeat=True))
-    if surface.closed:
-        actor.GetProperty().BackfaceCullingOn()
-    _behind(actor)
-    return actor
-
-
-def _ground(ground: Ground) -> Any:
-    rows, cols, _ = ground.points.shape
-    corner = (np.arange(rows - 1)[:, None] * cols + np.arange(cols - 1)).ravel()
-    a, b, c, d = corner, corner + 1, corner + cols, corner + cols + 1
-    triangles = np.concatenate([np.c_[a, c, b], np.c_[b, c, d]])
-    mesh = _mesh(ground.points.reshape(-1, 3), triangles)
-    u, v = np.meshgrid(np.linspace(0, 1, cols), np.linspace(1, 0, rows))
-    uv = np.c_[u.ravel(), v.ravel()].astype(np.float32)
-    mesh.GetPointData().SetTCoords(_array(uv))
-    actor = _actor(mesh)
-    actor.SetTexture(_texture(ground.image, repeat=False))
-    _behind(actor)
-    return actor
-
-
-def _texture(image: NDArray[np.uint8], *, repeat: bool) -> Any:
-    from vtkmodules.vtkCommonDataModel import vtkImageData
-    from vtkmodules.vtkRenderingCore import vtkTexture
-
-    high, wide, parts = image.shape
-    data = vtkImageData()
-    data.SetDimensions(wide, high, 1)
-    upright = np.ascontiguousarray(image[::-1]).reshape(-1, parts)
-    data.GetPointData().SetScalars(_array(upright))
-    texture = vtkTexture()
-    texture.SetInputData(data)
-    texture.InterpolateOn()
-    texture.MipmapOn()
-    if repeat:
-        texture.RepeatOn()
-    else:
-        texture.RepeatOff()
-        texture.EdgeClampOn()
-    return texture
-
-
-def _edges(lines: Segments, finer: float) -> Any:
-    points = lines.points.reshape(-1, 3)
-    actor = _actor(_mesh(points, np.arange(len(points), dtype=np.int32).reshape(-1, 2)))
-    look = actor.GetProperty()
-    look.LightingOff()
-    look.SetColor(*(c / 255 for c in lines.rgb))
-    look.SetLineWidth(lines.width_px * finer)
-    return actor
 
 
 def _pixels(window: Any, drawn: tuple[int, int], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +13,15 @@ from cim.errors import RequestError
 from cim.model.kinds import split_layer
 from cim.model.result import Result
 from cim.model.twin import Bounds, TwinView
+from scenes import blocks as tiles
 from scenes import camera, city, ground, links, palette
 from scenes.camera import Camera
-from scenes.drawables import Ground, Origin, Segments, Surface
+from scenes.drawables import Blocks, Ground, Origin, Segments, Surface
 from scenes.drawers import Drawing, draw
 from scenes.ground import Painter
 from scenes.relief import relief
 from scenes.scene import Scene
-from scenes.standing import Site
+from scenes.standing import Site, Standing
 
 __all__ = ["Picture", "compose"]
 
@@ -39,8 +41,8 @@ class Picture:
     ----------
     origin, bounds
         Zero of the scene, and the box looked at (projected metres).
-    ground, surfaces, edges
-        What is drawn.
+    ground, bodies, blocks, edges
+        What is drawn; blocks are bodies in tiles, made when they are seen.
     camera, light
         From where, and the direction light comes from.
     drawing
@@ -58,7 +60,8 @@ class Picture:
     origin: Origin
     bounds: Bounds
     ground: Ground
-    surfaces: list[Surface]
+    bodies: list[Surface]
+    blocks: list[Blocks]
     edges: list[Segments]
     camera: Camera
     light: tuple[float, float, float]
@@ -68,12 +71,18 @@ class Picture:
     without_height: int = 0
     failed: dict[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def surfaces(self) -> list[Surface]:
+        """All bodies as surfaces, those in tiles with their true outlines."""
+        return [*map(tiles.surface, self.blocks), *self.bodies]
+
     @property
     def objects(self) -> int:
         """How many objects are drawn, painted ones included."""
         ids: set[str] = set()
-        for surface in self.surfaces:
-            ids.update(surface.ids[np.unique(surface.owner)] if len(surface.ids) else ())
+        drawn: list[Surface | Blocks] = [*self.bodies, *self.blocks]
+        for made in drawn:
+            ids.update(made.ids[np.unique(made.owner)] if len(made.ids) else ())
         return self.ground.objects + len(ids)
 
     @property
@@ -128,13 +137,14 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
         failed=lambda name, error: failed.update({name: str(error)}),
     )
     lying = ground.drape(painter, terrain, origin)
-    points = _looked_at(made.surfaces, box, origin)
+    points = _looked_at(made, box, origin)
     legend = 0.0 if drawing is None or len(drawing.legend.rgb) < 2 else _FOR_LEGEND
     return Picture(
         origin=origin,
         bounds=box,
         ground=lying,
-        surfaces=[*made.surfaces, ground.apron(lying, painter.land)],
+        bodies=[*made.surfaces, ground.apron(lying, painter.land)],
+        blocks=made.blocks,
         edges=made.edges,
         camera=camera.fit(points, scene.camera, scene.size, turn_deg=turn, clear_right=legend),
         light=light,
@@ -251,12 +261,14 @@ def _middles(view: TwinView, layers: list[str], box: Bounds) -> NDArray[np.float
     return corners
 
 
-def _looked_at(surfaces: list[Surface], box: Bounds, origin: Origin) -> NDArray[np.float64]:
+def _looked_at(made: Standing, box: Bounds, origin: Origin) -> NDArray[np.float64]:
     """Return the points the camera must hold: what stands in the box, else its corners."""
     x0, y0, x1, y1 = box[0] - origin.x, box[1] - origin.y, box[2] - origin.x, box[3] - origin.y
     inside = []
-    for surface in surfaces:
-        v = surface.vertices[:: 1 + len(surface.vertices) // _MOST_POINTS]
+    clouds = [s.vertices for s in made.surfaces]
+    clouds += [np.c_[b.box.mean(axis=1), b.high].astype(np.float32) for b in made.blocks]
+    for cloud in clouds:
+        v = cloud[:: 1 + len(cloud) // _MOST_POINTS]
         held = (v[:, 0] >= x0) & (v[:, 0] <= x1) & (v[:, 1] >= y0) & (v[:, 1] <= y1)
         inside.append(v[held].astype(np.float64))
     points = np.concatenate(inside) if inside else np.empty((0, 3))

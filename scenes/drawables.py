@@ -6,13 +6,13 @@ scene's zero height. Map coordinates never reach the graphics card.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Ground", "Legend", "Origin", "Segments", "Surface"]
+__all__ = ["Blocks", "Ground", "Legend", "Origin", "Segments", "Surface"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,54 @@ class Surface:
     uv: NDArray[np.float32] | None = None
     pattern: NDArray[np.uint8] | None = None
     closed: bool = False
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Upright bodies by the thousand, in tiles; their faces are made when one looks at them.
+
+    Attributes
+    ----------
+    layer
+        Whose they are.
+    xy
+        (v, 2) float64 points of rings without closing points, scene metres.
+    ring_start, polygon_start
+        (r + 1,) and (p + 1,) int64, as in `kernels.spatial.blocks`.
+    low, high
+        (p,) float64, scene metres.
+    owner
+        (p,) int64 into `ids`.
+    ids
+        Ids of the objects.
+    wall, roof
+        (n, 3) uint8, colours of each object.
+    box
+        (p, 4, 2) float64, the smallest upright box around each.
+    order, tile_start
+        (p,) polygons tile by tile, and (t + 1,) where each tile begins.
+    tile_box
+        (t, 6) xmin, ymin, zmin, xmax, ymax, zmax of each tile.
+    detail
+        Makes the surfaces and edges of some objects as they look from near; None where
+        they look no different.
+    """
+
+    layer: str
+    xy: NDArray[np.float64]
+    ring_start: NDArray[np.int64]
+    polygon_start: NDArray[np.int64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    owner: NDArray[np.int64]
+    ids: NDArray[np.object_]
+    wall: NDArray[np.uint8]
+    roof: NDArray[np.uint8]
+    box: NDArray[np.float64]
+    order: NDArray[np.int64]
+    tile_start: NDArray[np.int64]
+    tile_box: NDArray[np.float64]
+    detail: Callable[[NDArray[np.int64]], tuple[list[Surface], list[Segments]]] | None = None
 
 
 @dataclass(frozen=True)

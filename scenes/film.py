@@ -170,7 +170,7 @@ class _Shown:
         from scenes.backend import shoot
 
         p = self.picture if camera is None else replace(self.picture, camera=camera)
-        shot = shoot(p.ground, p.surfaces, p.edges, p.camera, p.light, self.scene.size)
+        shot = shoot(p, self.scene.size)
         image = overlay.lay_over(shot.pixels, self.scene, self.view, self.result, p)
         return np.asarray(image)
 

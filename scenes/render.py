@@ -73,14 +73,7 @@ def render_scene(
 
     start = time.process_time()
     picture = compose(scene, view, result)
-    shot = shoot(
-        picture.ground,
-        picture.surfaces,
-        picture.edges,
-        picture.camera,
-        picture.light,
-        scene.size,
-    )
+    shot = shoot(picture, scene.size)
     image = overlay.lay_over(shot.pixels, scene, view, result, picture)
     first = time.process_time() - start - shot.frame_cpu_s
     with whole(path) as partial:
@@ -88,7 +81,7 @@ def render_scene(
     return RenderReport(
         png=str(path),
         objects=picture.objects,
-        triangles=picture.triangles,
+        triangles=shot.triangles,
         first_frame_cpu_s=round(first, 3),
         frame_cpu_s=round(shot.frame_cpu_s, 3),
         without_height=picture.without_height,

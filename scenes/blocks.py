@@ -1,0 +1,189 @@
+"""A city of upright bodies in tiles: which of its levels of detail a camera needs, and their faces.
+
+Four levels: as from near (windows, pitched roofs), true outlines, boxes, roofs alone. A
+tile's level follows from how large ten metres of it appear, and its faces are made the
+first time they are seen: a whole city in view never costs its million walls.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.spatial import blocks as kernels
+from scenes.camera import Camera
+from scenes.drawables import Blocks, Surface
+
+__all__ = ["BOXES", "NEAR", "OUTLINES", "ROOFS", "Faces", "faces", "in_view", "levels"]
+__all__ += ["light_table", "paint", "surface", "tiled"]
+
+Floats = NDArray[np.float64]
+
+NEAR, OUTLINES, BOXES, ROOFS = range(4)
+_TILE = 1000  # bodies in one, about
+_NEAR_PX, _OUTLINES_PX, _ROOFS_PX = 45.0, 6.0, 1.6  # ten metres as large as this
+_NEAR_MOST = 3000  # bodies of a tile drawn as from near
+_FOOT = 0.80  # less of the sky lights the foot of a wall
+
+
+class Faces(NamedTuple):
+    """Triangles of one tile: places, face codes, polygon of each corner; corners, polygon."""
+
+    vertices: NDArray[np.float32]
+    code: NDArray[np.uint8]
+    corner_of: NDArray[np.int32]
+    triangles: NDArray[np.int32]
+    triangle_of: NDArray[np.int32]
+
+
+def tiled(
+    box: Floats, low: Floats, high: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Return (order, tile_start, tile_box) of bodies: squares of about a thousand each."""
+    n = len(box)
+    middle = box.mean(axis=1)
+    first, last = middle.min(axis=0), middle.max(axis=0)
+    sides = max(1, round(np.sqrt(n / _TILE)))
+    step = np.maximum((last - first) / sides, 1e-9)
+    cell = np.minimum(((middle - first) / step).astype(np.int64), sides - 1)
+    key = cell[:, 1] * sides + cell[:, 0]
+    order = np.argsort(key, kind="stable")
+    start = np.flatnonzero(np.r_[True, np.diff(key[order]) > 0])
+    corners = box[order].reshape(n, 8)
+    least = np.minimum.reduceat(corners, start).reshape(-1, 4, 2).min(axis=1)
+    most = np.maximum.reduceat(corners, start).reshape(-1, 4, 2).max(axis=1)
+    foot, top = np.minimum.reduceat(low[order], start), np.maximum.reduceat(high[order], start)
+    return order, np.r_[start, n].astype(np.int64), np.c_[least, foot, most, top]
+
+
+def in_view(boxes: Floats, camera: Camera, aspect: float) -> NDArray[np.bool_]:
+    """Tell which boxes (t, 6) may be seen: all corners of the others lie beyond one side."""
+    pick = np.array(np.meshgrid((0, 3), (1, 4), (2, 5), indexing="ij")).reshape(3, -1).T
+    r, u, f = _axes(camera)
+    corners = boxes[:, pick] - camera.position  # (t, 8, 3)
+    high = np.tan(np.radians(camera.view_angle_deg) / 2)
+    ahead = corners @ f
+    across, up = corners @ r, corners @ u
+    beyond = np.zeros(len(boxes), dtype=bool)
+    for part, half in ((across, high * aspect), (up, high)):
+        for sign in (1.0, -1.0):
+            beyond |= (sign * part > half * ahead).all(axis=1)
+    return np.asarray(~beyond & (ahead > 0).any(axis=1))
+
+
+def levels(blocks: Blocks, camera: Camera, height_px: int, *, dragging: bool) -> NDArray[np.int64]:
+    """Return the level of detail of each tile, by how large it appears."""
+    box = blocks.tile_box
+    apart = np.maximum(np.maximum(box[:, :3] - camera.position, camera.position - box[:, 3:]), 0.0)
+    pixel = camera.metres_per_pixel(height_px) / np.linalg.norm(camera.position - camera.focus)
+    shown_px = 10.0 / np.maximum(np.linalg.norm(apart, axis=1) * pixel, 1e-9)
+    level = np.full(len(box), BOXES)
+    level[shown_px >= _OUTLINES_PX] = OUTLINES
+    if dragging:
+        level[shown_px < _ROOFS_PX] = ROOFS
+    elif blocks.detail is not None:
+        few = np.diff(blocks.tile_start) <= _NEAR_MOST
+        level[(shown_px >= _NEAR_PX) & few] = NEAR
+    return level
+
+
+def faces(blocks: Blocks, which: NDArray[np.int64], level: int) -> Faces:
+    """Return the faces of some polygons at a level, true outlines or coarser."""
+    n = len(which)
+    if level == OUTLINES:
+        corners, triangles = (
+            int(v) for v in kernels.counts(blocks.ring_start, blocks.polygon_start, which)
+        )
+    else:
+        corners, triangles = (20 * n, 10 * n) if level == BOXES else (4 * n, 2 * n)
+    vertices, code = np.empty((corners, 3), np.float32), np.empty(corners, np.uint8)
+    corner_of = np.empty(corners, np.int32)
+    face, of = np.empty((triangles, 3), np.int32), np.empty(triangles, np.int32)
+    made = (vertices, code, corner_of, face, of)
+    if level != OUTLINES:
+        walls = level == BOXES
+        kernels.fill_boxes(blocks.box, blocks.low, blocks.high, which, walls, *made)
+        return Faces(*made)
+    count = kernels.fill(
+        blocks.xy, blocks.ring_start, blocks.polygon_start, blocks.low, blocks.high, which, *made
+    )
+    whole = Faces(vertices, code, corner_of, face[:count], of[:count])
+    holed = which[np.diff(blocks.polygon_start)[which] > 1]
+    return _with_courtyards(blocks, whole, holed) if len(holed) else whole
+
+
+def _with_courtyards(blocks: Blocks, made: Faces, which: NDArray[np.int64]) -> Faces:
+    """Add the roofs of polygons with holes."""
+    import shapely
+
+    corners, owner = [], []
+    for p in which.tolist():
+        a, b = blocks.polygon_start[p], blocks.polygon_start[p + 1]
+        cut = blocks.ring_start[a : b + 1]
+        loops = [blocks.xy[i:j] for i, j in zip(cut[:-1], cut[1:], strict=True) if j - i >= 3]
+        parts = shapely.get_parts(
+            shapely.constrained_delaunay_triangles(shapely.Polygon(loops[0], loops[1:]))
+        )
+        xy = shapely.get_coordinates(shapely.orient_polygons(parts)).reshape(-1, 4, 2)[:, :3]
+        corners.append(np.dstack([xy, np.full(xy.shape[:2], blocks.high[p])]).reshape(-1, 3))
+        owner.append(np.full(len(xy), p, dtype=np.int32))
+    above, of = np.concatenate(corners).astype(np.float32), np.concatenate(owner)
+    first = len(made.vertices)
+    new = (first + np.arange(len(above), dtype=np.int32)).reshape(-1, 3)
+    return Faces(
+        np.concatenate([made.vertices, above]),
+        np.concatenate([made.code, np.full(len(above), kernels.CODES - 1, np.uint8)]),
+        np.concatenate([made.corner_of, np.repeat(of, 3)]),
+        np.concatenate([made.triangles, new]),
+        np.concatenate([made.triangle_of, of]),
+    )
+
+
+def light_table(normal_light: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Return the share of its colour every face code shows, (CODES, 3).
+
+    Parameters
+    ----------
+    normal_light
+        (BINS + 1, 3): light on walls of every direction, and on roofs; plain where None.
+    """
+    lit = np.ones((kernels.BINS + 1, 3), np.float32) if normal_light is None else normal_light
+    walls = lit[: kernels.BINS]
+    return np.concatenate([walls, walls * np.float32(_FOOT), lit[kernels.BINS :]])
+
+
+def paint(
+    blocks: Blocks,
+    made: Faces,
+    light: NDArray[np.float32],
+    *,
+    out: NDArray[np.uint8] | None = None,
+) -> NDArray[np.uint8]:
+    """Return the colour (n, 4) of every corner, written to `out` where given."""
+    rgba = np.empty((len(made.code), 4), np.uint8) if out is None else out
+    kernels.paint(blocks.wall, blocks.roof, blocks.owner, light, made.code, made.corner_of, rgba)
+    return rgba
+
+
+def surface(blocks: Blocks) -> Surface:
+    """Return all bodies with their true outlines as one surface, for files and counts."""
+    made = faces(blocks, blocks.order, OUTLINES)
+    return Surface(
+        vertices=made.vertices,
+        triangles=made.triangles,
+        rgb=paint(blocks, made, light_table())[:, :3],
+        owner=blocks.owner[made.triangle_of].astype(np.int32),
+        ids=blocks.ids,
+        closed=True,
+    )
+
+
+def _axes(camera: Camera) -> tuple[Floats, Floats, Floats]:
+    """Return right, up and ahead of a camera, of length one."""
+    ahead = camera.focus - camera.position
+    ahead = ahead / np.linalg.norm(ahead)
+    right = np.cross(ahead, camera.up)
+    right = right / np.linalg.norm(right)
+    return right, np.cross(right, ahead), ahead
