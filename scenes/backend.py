@@ -116,11 +116,19 @@ class Canvas:
         self._sheet = picture.ground.points
         rows, cols, _ = self._sheet.shape
         u, v = np.meshgrid(np.linspace(0, 1, cols), np.linspace(1, 0, rows))
-        land = behind(actor(sheet(self._sheet, u, v)), 2.0)
+        data = sheet(self._sheet, u, v)
+        self._land = np.empty((rows * cols, 4), np.uint8)
+        self._land_colours = array(self._land)
+        data.GetPointData().SetScalars(self._land_colours)
+        land = behind(actor(data), 2.0)
+        land.GetProperty().LightingOff()
         land.SetTexture(texture(image_data(picture.ground.image), repeat=False))
         self._fixed += self._add(land)
         for surface in picture.bodies:
-            self._fixed += self._add_surface(surface)[1]
+            one, count = self._add_surface(surface)
+            if one is not None and not len(surface.ids):  # bare land around: lit by nothing
+                one.GetProperty().LightingOff()
+            self._fixed += count
         for lines in picture.edges:
             self._add_lines(lines)
         self._cells: tuple[Any, Any, Any] | None = None
@@ -187,8 +195,14 @@ class Canvas:
             one.SetIntensity(strength)
             one.SetColor(*colour)
             self._renderer.AddLight(one)
+        table = tiles.light_table(_lit(_walls_and_roof(), direction))
         for town in self._towns:
-            town.light(tiles.light_table(_lit(direction)))
+            town.light(table)
+        self._land[:, 3] = 255
+        level = _lit(np.array([(0.0, 0.0, 1.0)]), direction)
+        share = np.clip(_lit(_normals(self._sheet), direction) / level, 0.0, 1.0)
+        self._land[:, :3] = (share * 255).round()
+        self._land_colours.Modified()
 
     def recolour(self, layer: str, wall: NDArray[np.uint8], roof: NDArray[np.uint8]) -> None:
         """Give the bodies of a layer in tiles other colours; nothing is built again.
@@ -235,7 +249,7 @@ class Canvas:
         over.GetProperty().LightingOff()
         over.ForceTranslucentOn()
         data = image_data(padded, upside_down=False)
-        over.SetTexture(texture(data, repeat=False, mipmap=False))
+        over.SetTexture(texture(data, repeat=False))
         self._renderer.AddActor(over)
         self._cells = (data, padded, over)
 
@@ -312,7 +326,8 @@ class _Town:
         tile, level = key
         first, last = self.blocks.tile_start[tile : tile + 2]
         which = self.blocks.order[first:last]
-        rows = np.unique(self.blocks.owner[which])
+        rows = np.sort(self.blocks.owner[which])
+        rows = rows[np.r_[True, rows[1:] > rows[:-1]]]
         if level == tiles.NEAR and self.blocks.detail is not None:
             surfaces, edges = self.blocks.detail(rows)
             pairs = [self._canvas._add_surface(s) for s in surfaces]
@@ -337,16 +352,30 @@ def _suns(direction: tuple[float, float, float]) -> tuple[Any, ...]:
     return ((direction, _SUN, _SUN_LIGHT), (away, _SKY, _SKY_LIGHT))
 
 
-def _lit(direction: tuple[float, float, float]) -> NDArray[np.float32]:
-    """Return the light on walls of every direction, and on roofs, (BINS + 1, 3)."""
-    turn = np.arange(BINS) * 2 * np.pi / BINS
-    normals = np.r_[np.c_[np.cos(turn), np.sin(turn), np.zeros(BINS)], [(0.0, 0.0, 1.0)]]
-    light = np.full((BINS + 1, 3), AMBIENT)
+def _lit(normals: NDArray[Any], direction: tuple[float, float, float]) -> NDArray[np.float32]:
+    """Return the light, (n, 3), on faces with the normals (n, 3): as VTK lights its own."""
+    light = np.full((len(normals), 3), AMBIENT)
     for way, strength, colour in _suns(direction):
         toward = np.array(way) / np.linalg.norm(way)
         facing = np.clip(normals @ toward, 0.0, None)
         light += DIFFUSE * strength * facing[:, None] * np.array(colour)
     return light.astype(np.float32)
+
+
+def _walls_and_roof() -> NDArray[np.float64]:
+    """Return the normals of walls of every direction, and of a flat roof."""
+    turn = np.arange(BINS) * 2 * np.pi / BINS
+    walls = np.c_[np.cos(turn), np.sin(turn), np.zeros(BINS)]
+    return np.concatenate([walls, [(0.0, 0.0, 1.0)]])
+
+
+def _normals(points: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the upward normals (r * c, 3) of a sheet of points (r, c, 3)."""
+    p = points.astype(np.float64)
+    east, south = np.gradient(p, axis=1), np.gradient(p, axis=0)
+    up = np.cross(south, east).reshape(-1, 3)
+    made: NDArray[np.float64] = up / np.linalg.norm(up, axis=1, keepdims=True)
+    return made
 
 
 def _aim(renderer: Any, camera: Camera) -> None:

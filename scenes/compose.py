@@ -82,7 +82,8 @@ class Picture:
         ids: set[str] = set()
         drawn: list[Surface | Blocks] = [*self.bodies, *self.blocks]
         for made in drawn:
-            ids.update(made.ids[np.unique(made.owner)] if len(made.ids) else ())
+            held = np.bincount(made.owner, minlength=len(made.ids)) if len(made.ids) else []
+            ids.update(made.ids[np.flatnonzero(held)])
         return self.ground.objects + len(ids)
 
     @property
@@ -219,7 +220,8 @@ def _painted(
             city.paint(painter, table, underground=scene.underground, muted=pale)
             if shaded:
                 city.paint_shadows(painter, table, light)
-            sources.update(dict.fromkeys(t.split(" · ")[0] for t in table.texts("source") if t))
+            told = dict.fromkeys(table.texts("source"))
+            sources.update(dict.fromkeys(t.split(" · ")[0] for t in told if t))
         except Exception as error:  # one layer that cannot be painted must not take the others
             failed[name] = str(error)
     painter.cast()
@@ -247,18 +249,23 @@ def _middles(view: TwinView, layers: list[str], box: Bounds) -> NDArray[np.float
     import shapely
 
     built = [n for n in layers if split_layer(n)[0] == "building"]
-    shapes = np.array(
-        [s for n in built for s in view.table(n, bounds=box).geometry if s is not None], object
-    )
-    middles: NDArray[np.float64] = shapely.get_coordinates(shapely.centroid(shapes))
-    if len(middles) != len(shapes):  # an empty shape has no middle
-        return middles
+    shapes = np.concatenate([np.empty(0, object), *(_placed(view, n, box) for n in built)])
+    corners: NDArray[np.float64] = shapely.bounds(shapes)
+    middles = (corners[:, :2] + corners[:, 2:]) / 2
     if not len(shapes) or len(shapes) >= _FEW:
         return middles
     centre = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
     nearest = int(np.argmin(np.hypot(*(middles - centre).T)))
-    corners: NDArray[np.float64] = shapely.get_coordinates(shapes[nearest])
-    return corners
+    outline: NDArray[np.float64] = shapely.get_coordinates(shapes[nearest])
+    return outline
+
+
+def _placed(view: TwinView, layer: str, box: Bounds) -> NDArray[np.object_]:
+    """Return the shapes of a layer in a box, those without a place left out."""
+    import shapely
+
+    shapes = view.table(layer, bounds=box).geometry
+    return shapes[~shapely.is_missing(shapes) & ~shapely.is_empty(shapes)]
 
 
 def _looked_at(made: Standing, box: Bounds, origin: Origin) -> NDArray[np.float64]:
