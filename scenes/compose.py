@@ -82,8 +82,8 @@ class Picture:
         ids: set[str] = set()
         drawn: list[Surface | Blocks] = [*self.bodies, *self.blocks]
         for made in drawn:
-            held = np.bincount(made.owner, minlength=len(made.ids)) if len(made.ids) else []
-            ids.update(made.ids[np.flatnonzero(held)])
+            if len(made.ids):
+                ids.update(made.ids[np.flatnonzero(np.bincount(made.owner))])
         return self.ground.objects + len(ids)
 
     @property
@@ -265,7 +265,8 @@ def _placed(view: TwinView, layer: str, box: Bounds) -> NDArray[np.object_]:
     import shapely
 
     shapes = view.table(layer, bounds=box).geometry
-    return shapes[~shapely.is_missing(shapes) & ~shapely.is_empty(shapes)]
+    placed: NDArray[np.object_] = shapes[~shapely.is_missing(shapes) & ~shapely.is_empty(shapes)]
+    return placed
 
 
 def _looked_at(made: Standing, box: Bounds, origin: Origin) -> NDArray[np.float64]:
