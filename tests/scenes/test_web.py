@@ -272,6 +272,35 @@ def test_the_page_keeps_places_to_the_millimetre_far_from_the_zero_of_the_map(
     assert told["frame"]["crs"] == "EPSG:4548" and told["illustrative"] is True
 
 
+def moved(view: Twin, east_m: float, north_m: float) -> Twin:
+    """Return a twin shifted by whole metres, its terrain too."""
+    tables = {
+        name: replace(
+            table, geometry=shapely.transform(table.geometry, lambda xy: xy + (east_m, north_m))
+        )
+        for name, table in view.tables.items()
+    }
+    grid = view.rasters["terrain"]
+    frame = replace(grid.frame, west=grid.frame.west + east_m, north=grid.frame.north + north_m)
+    return replace(view, tables=tables, rasters={"terrain": replace(grid, frame=frame)})
+
+
+def test_a_twin_in_zone_prefixed_metres_and_a_local_one_look_the_same_to_the_pixel(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """An easting of 39,500,000 m steps by 4 m in float32: it must never reach the page."""
+    shots = []
+    for name, view in (
+        ("far", moved(town(), 39_000_000.0, 0.0)),
+        ("near", moved(town(), -EAST, -NORTH)),
+    ):
+        write_html(SMALL, view, path=tmp_path / f"{name}.html")
+        browser.open(tmp_path / f"{name}.html")
+        browser.run("window.cim.redraw()")
+        shots.append(browser.picture())
+    assert int((shots[0] != shots[1]).any(axis=-1).sum()) == 0
+
+
 def test_the_same_scene_gives_the_same_page(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_html(SMALL, town(), rising(), path=tmp_path / name)
