@@ -10,11 +10,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from PIL import Image
 
 from tests.likeness import alike
+from tests.scenes.browser import missing, open_browser
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "data" / "wudadao" / "pictures"
@@ -32,12 +34,29 @@ def main() -> int:
     words = ["--by", "height_m", "--scale", "10000", "--lang", "zh"]
     subprocess.run([cim, "map", twin, "-o", sheet, *words], cwd=ROOT, check=True)
     smaller(sheet, 1280)
+    page(twin, OUT / "page.png")
     for fresh in sorted(OUT.glob("*.png")):
         print(f"{fresh.name}: {keep(fresh, KEPT / fresh.name)}")
     for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
         run(notebook, OUT / notebook.name)
         print(f"{notebook.name}: executed into {(OUT / notebook.name).relative_to(ROOT)}")
     return 0
+
+
+def page(twin: Path, png: Path) -> None:
+    """Draw the page of the flood at its peak in a real browser, where there is one."""
+    if missing():
+        print(f"page.png: not drawn, {missing()} not installed")
+        return
+    html = png.with_suffix(".html")
+    words = ["--run", "flood-0001", "--field", "depth_m", "--size", "1280x720"]
+    cim = Path(sys.executable).with_name("cim")
+    subprocess.run([cim, "render", twin, "-o", html, *words], cwd=ROOT, check=True)
+    with tempfile.TemporaryDirectory() as profile, open_browser(Path(profile)) as browser:
+        browser.open(html)
+        browser.run("return window.cim.show(8)")
+        browser.run("window.cim.camera.far *= 0.62; window.cim.redraw()")
+        Image.fromarray(browser.picture()).save(png, optimize=True)
 
 
 def smaller(path: Path, width: int) -> None:
