@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow
 
     from cim.flood import Storm
+    from cim.flood.setting import DrainMode, Law
     from cim.query import Found
     from cim.store import StoredTwin
 
@@ -208,13 +209,22 @@ class City:
         *,
         duration_s: float | None = None,
         cell_m: float | None = None,
+        drains: DrainMode = "auto",
+        infiltration: Law = "none",
         job: Job = QUIET,
     ) -> Result:
         """Rain on the city; see `cim.flood.flood`."""
         from cim.flood import flood
 
-        cells_m = fitting_cell_m(self.view, cell_m, least_m=2.0)
-        return flood(self.view, storm=storm, duration_s=duration_s, cell_m=cells_m, job=job)
+        return flood(
+            self.view,
+            storm=storm,
+            duration_s=duration_s,
+            cell_m=fitting_cell_m(self.view, cell_m, least_m=2.0),
+            drains=drains,
+            infiltration=infiltration,
+            job=job,
+        )
 
     def traffic(self, *, gap: float = 1e-6, job: Job = QUIET) -> Result:
         """Assign demand to the streets; see `cim.traffic.traffic`."""

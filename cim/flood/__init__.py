@@ -1,5 +1,6 @@
-"""flood: where water stands when it rains on the city."""
+"""flood: where water stands when it rains on the city, and what that means for people."""
 
+from cim.flood.ensemble import Member, agreement, ensemble
 from cim.flood.rain import (
     SOURCES,
     Storm,
@@ -8,15 +9,23 @@ from cim.flood.rain import (
     even_storm,
     recorded_storm,
 )
+from cim.flood.rain_field import gauged_rain, gridded_rain
 from cim.flood.run import flood, flood_cost
+from cim.flood.worth import worth
 
 __all__ = [
     "SOURCES",
+    "Member",
     "Storm",
+    "agreement",
     "design_depth_mm",
     "design_storm",
+    "ensemble",
     "even_storm",
     "flood",
     "flood_cost",
+    "gauged_rain",
+    "gridded_rain",
     "recorded_storm",
+    "worth",
 ]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim.flood.drains import DrainBalance, Drains
-from cim.flood.hazard import hazard_rating, stability
+from cim.flood.hazard import hold_limits
 from cim.flood.rain import Storm
 from cim.flood.structures import Structures
 
@@ -269,22 +269,31 @@ class Danger:
     def __init__(self, shape: tuple[int, int], *, wet_m: float, debris_m2_s: float) -> None:
         self.speed_mps = np.zeros(shape, np.float32)
         self.hazard_m2_s = np.zeros(shape, np.float32)
-        self.unsafe: dict[str, NDArray[np.bool_]] = {}
+        self._bits = np.zeros(shape, np.uint8)
         self._wet_m, self._debris_m2_s = wet_m, debris_m2_s
+        self._who, self._moving, self._deep = hold_limits()
 
     def look(self, water: Water) -> None:
         """Keep the largest speed and hazard rating, and where somebody loses hold."""
-        now, inside = water.now, (slice(1, -1), slice(1, -1))
-        depth = now.depth[inside].astype(np.float32)
-        along = 0.5 * (now.flux_x[1:-1, 1:-2] + now.flux_x[1:-1, 2:-1])
-        across = 0.5 * (now.flux_y[1:-2, 1:-1] + now.flux_y[2:-1, 1:-1])
-        wet = depth > self._wet_m
-        speed = np.hypot(along, across) / np.where(wet, depth, np.inf)
-        rating = hazard_rating(depth, speed, debris_m2_s=self._debris_m2_s, wet_m=self._wet_m)
-        np.maximum(self.speed_mps, speed, out=self.speed_mps)
-        np.maximum(self.hazard_m2_s, rating, out=self.hazard_m2_s)
-        for who, where in stability(depth, speed).items():
-            self.unsafe[who] = where | self.unsafe.get(who, np.zeros(where.shape, bool))
+        from kernels.flood.danger import look
+
+        look(
+            water.now.depth,
+            water.now.flux_x,
+            water.now.flux_y,
+            self._wet_m,
+            self._debris_m2_s,
+            self._moving,
+            self._deep,
+            self.speed_mps,
+            self.hazard_m2_s,
+            self._bits,
+        )
+
+    @property
+    def unsafe(self) -> dict[str, NDArray[np.bool_]]:
+        """(rows, cols) where each lost hold at any look."""
+        return {who: (self._bits >> k & 1).astype(bool) for k, who in enumerate(self._who)}
 
 
 class Meeting:

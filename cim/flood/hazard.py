@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cim.registry import standard
 
-__all__ = ["hazard_class", "hazard_rating", "stability"]
+__all__ = ["hazard_class", "hazard_rating", "hold_limits", "stability"]
 
 Array = NDArray[Any]
 
@@ -33,20 +33,25 @@ def hazard_class(rating_m2_s: Array) -> NDArray[np.int8]:
     return np.searchsorted(limits, np.nan_to_num(rating_m2_s), side="right").astype(np.int8)
 
 
-def stability(depth_m: Array, speed_mps: Array) -> dict[str, NDArray[np.bool_]]:
-    """Tell where each of four loses its hold: children, adults, small_car, large_car.
+def hold_limits() -> tuple[tuple[str, ...], NDArray[np.float64], NDArray[np.float64]]:
+    """Return who may lose hold, and the depth times speed (m²/s) and depth (m) where they do.
 
-    People by depth times speed (``flood.person_dv_m2_s``); cars by depth times speed or by
-    floating in still water.
+    Children and adults lose their footing by depth times speed (``flood.person_dv_m2_s``), small
+    and large cars also by floating in still water (``flood.vehicle_still_m``).
     """
-    dv = np.nan_to_num(depth_m * speed_mps)
-    depth = np.nan_to_num(depth_m)
     people, still = standard("flood.person_dv_m2_s"), standard("flood.vehicle_still_m")
-    small = standard("flood.vehicle_dv_small_m2_s").number()
-    large = standard("flood.vehicle_dv_large_m2_s").number()
-    return {
-        "children": dv > people.by_class("children"),
-        "adults": dv > people.by_class("adults"),
-        "small_car": (dv > small) | (depth > still.by_class("small")),
-        "large_car": (dv > large) | (depth > still.by_class("large")),
-    }
+    moving = (
+        people.by_class("children"),
+        people.by_class("adults"),
+        standard("flood.vehicle_dv_small_m2_s").number(),
+        standard("flood.vehicle_dv_large_m2_s").number(),
+    )
+    deep = (np.inf, np.inf, still.by_class("small"), still.by_class("large"))
+    return ("children", "adults", "small_car", "large_car"), np.array(moving), np.array(deep)
+
+
+def stability(depth_m: Array, speed_mps: Array) -> dict[str, NDArray[np.bool_]]:
+    """Tell where each of `hold_limits` loses hold."""
+    dv, depth = np.nan_to_num(depth_m * speed_mps), np.nan_to_num(depth_m)
+    who, moving, deep = hold_limits()
+    return {name: (dv > v) | (depth > d) for name, v, d in zip(who, moving, deep, strict=True)}

@@ -8,13 +8,14 @@ import shapely
 
 from cim.errors import ShapeError
 from cim.flood.floors import judge_floors
-from cim.flood.hazard import hazard_class, hazard_rating, stability
+from cim.flood.hazard import hazard_class, hazard_rating, hold_limits, stability
 from cim.flood.people import exposed
 from cim.flood.ponds import find_ponds
 from cim.flood.roads import cut_sections, lane_depths, link_depths
 from cim.flood.surface import fine_ground
 from cim.flood.underground import overtopping
 from cim.model import Grid, GridFrame
+from kernels.flood.danger import look
 from kernels.flood.ponds import label
 
 NAN = np.nan
@@ -189,6 +190,26 @@ def test_who_keeps_a_hold() -> None:
     assert list(told["large_car"]) == [False, False, True, True]
     assert list(told["children"]) == [False, False, True, True]
     assert list(told["adults"]) == [False, False, False, False]
+
+
+def test_one_look_of_the_kernel_is_the_same_as_the_formulas() -> None:
+    rng = np.random.default_rng(11)
+    depth = rng.uniform(0.0, 0.6, (7, 9)) * (rng.random((7, 9)) < 0.7)
+    flux_x, flux_y = rng.normal(0, 0.4, (7, 10)), rng.normal(0, 0.4, (8, 9))
+    speed, hazard = np.zeros((5, 7), np.float32), np.zeros((5, 7), np.float32)
+    bits = np.zeros((5, 7), np.uint8)
+    who, moving, deep = hold_limits()
+    look(depth, flux_x, flux_y, 0.05, 0.5, moving, deep, speed, hazard, bits)
+    d = depth[1:-1, 1:-1]
+    along = 0.5 * (flux_x[1:-1, 1:-2] + flux_x[1:-1, 2:-1])
+    across = 0.5 * (flux_y[1:-2, 1:-1] + flux_y[2:-1, 1:-1])
+    v = np.where(d > 0.05, np.hypot(along, across) / np.where(d > 0.05, d, 1.0), 0.0)
+    np.testing.assert_allclose(speed, v, rtol=1e-6)
+    want = hazard_rating(d, v, debris_m2_s=0.5, wet_m=0.05)
+    np.testing.assert_allclose(hazard, want, rtol=1e-6)
+    for k, name in enumerate(who):
+        held = stability(d, v)[name] & (d > 0.05)
+        np.testing.assert_array_equal((bits >> k & 1).astype(bool), held)
 
 
 def test_people_are_counted_where_water_enters_or_stands_at_the_wall() -> None:
