@@ -36,6 +36,7 @@ def choose_place(
     *,
     frame: Frame | None,
     centre: tuple[float, float, float] | None = None,
+    demand_height: bool = True,
 ) -> Placement:
     """Choose where the model stands.
 
@@ -50,11 +51,13 @@ def choose_place(
         Frame that ``at`` is in where the spec names no other; None while there is none.
     centre
         Middle of the meshed geometry in model metres, where it is known.
+    demand_height
+        Refuse a model whose height datum nobody names.
 
     Raises
     ------
     FrameError
-        See `placement.resolve`; also a model whose height datum nobody names.
+        See `placement.resolve`; also, where demanded, a model without a height datum.
     """
     at = _at(spec.options, spec.file.name)
     crs, height = spec.crs, spec.height_datum
@@ -70,7 +73,8 @@ def choose_place(
         project=_project,
         unit_of=lambda name: axis_unit_m(split_crs(name)[0]),
     )
-    datum_of(found, spec)
+    if demand_height:
+        datum_of(found, spec)
     return found
 
 

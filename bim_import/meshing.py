@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bim_import import cache
 from bim_import._mesher import HYBRID, OPENCASCADE
 from bim_import._process import Meter, Worker
 from cim import errors
@@ -143,7 +144,7 @@ def read_and_mesh(
     Parameters
     ----------
     path
-        The file.
+        The file; where the same bytes were meshed before, the result of then is returned.
     job
         Progress and cancel; a cancel ends the workers within a second.
     budget
@@ -158,14 +159,28 @@ def read_and_mesh(
     CancelledError
         The job was cancelled.
     """
-    run = _Run(path, job, budget or Budget())
+    limits = budget or Budget()
+    meter, start = Meter(), time.monotonic()
+    place = cache.entry(path, limits) if path.is_file() else None
+    kept = cache.load(place) if place is not None else None
+    if kept is not None:
+        if check is not None:
+            check(kept.said)
+        meter.sample()
+        kept.cpu_s, kept.peak_mb = meter.cpu_s(), meter.peak_mb
+        kept.first_geometry_s = time.monotonic() - start if kept.places else float("nan")
+        return kept
+    run = _Run(path, job, limits)
     try:
         run.read(check)
         run.kernels()
         run.rough()
     finally:
         run.close()
-    return run.finish()
+    found = run.finish()
+    if place is not None:
+        cache.save(place, found)
+    return found
 
 
 class _Run:

@@ -7,7 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bim_import.placement import Evidence, MapConversion, Placement, resolve
+from bim_import.placement import (
+    Evidence,
+    MapConversion,
+    Placement,
+    from_points,
+    resolve,
+)
 from cim.errors import FrameError
 
 CONVERSION = MapConversion(
@@ -144,3 +150,110 @@ def test_what_the_file_says_of_its_heights_comes_before_what_the_caller_says() -
     silent = replace(MODEL, conversion=replace(CONVERSION, vertical=None))
     assert place(silent, height_datum="dagu").height_datum == "dagu"
     assert place(silent).height_datum is None
+
+
+def test_every_reading_of_the_scale_is_logged_with_whether_it_fits() -> None:
+    # G1: buildingSMART's samples write 1000 for a millimetre model.
+    found = place(replace(MODEL, unit_m=0.001, conversion=replace(CONVERSION, scale=1000.0,
+                                                                  map_unit_m=1.0)))  # fmt: skip
+    assert [(r.how, r.fits, r.used) for r in found.log if r.what == "scale"] == [
+        ("units", False, False), ("factor", False, False), ("inverse", True, True),
+    ]  # fmt: skip
+    sure = place(MODEL)
+    assert sure.confidence > found.confidence > 0.5
+    assert (found.scale, found.rotation_deg) == (pytest.approx(1.0), 0.0)
+
+
+def test_true_north_is_information_where_there_is_a_conversion() -> None:
+    # G5
+    turned = replace(MODEL, true_north_deg=50.0)
+    assert (place(turned).matrix == place(MODEL).matrix).all()
+    assert [r.value for r in place(turned).log if r.what == "true_north"] == ["50.0000"]
+
+
+@pytest.mark.parametrize(
+    ("eastings", "how"),
+    [(517410.0, "system_units"), (39_517_410.0, "zone_number_dropped")],
+)
+def test_a_zone_number_too_many_is_found_by_where_it_leads(eastings: float, how: str) -> None:
+    # G7: EPSG:4548 has no zone number before its eastings, EPSG:4527 has.
+    found = place(replace(MODEL, conversion=replace(CONVERSION, eastings=eastings)))
+    assert found.matrix[0, 3] == pytest.approx(517410.0)
+    assert [r.how for r in found.log if r.what == "offset" and r.used] == [how]
+
+
+def test_a_zone_number_too_few_is_found_too() -> None:
+    def prefixed(crs: str, east_m: float, north_m: float) -> bool:
+        return 39_300_000 < east_m < 39_700_000 and 4_000_000 < north_m < 5_000_000
+
+    found = resolve(MODEL, name="a.ifc", inside=prefixed)
+    assert found.matrix[0, 3] == pytest.approx(39_517_410.0)
+    assert found.confidence < place(MODEL).confidence
+
+
+@pytest.mark.parametrize(
+    ("map_unit_m", "factor", "how"),
+    [
+        (0.3048, 0.3048, "map_units"),
+        (0.304800609601219, 0.304800609601219, "map_units"),  # US survey feet
+        (None, 0.304800609601219, "system_units"),
+    ],
+)
+def test_feet_and_us_survey_feet_are_two_things(
+    map_unit_m: float | None, factor: float, how: str
+) -> None:
+    # At 1.7 million feet the two differ by 3.4 feet.
+    conversion = replace(
+        CONVERSION, eastings=517410.0 / factor, northings=4330746.0 / factor, height=10.0,
+        map_unit_m=map_unit_m, scale=None if map_unit_m is None else 1.0 / factor,
+    )  # fmt: skip
+    found = place(replace(MODEL, conversion=conversion), unit_of=lambda _: 0.304800609601219)
+    assert found.matrix[:3, 3] == pytest.approx([517410.0, 4330746.0, 10 * factor], abs=1e-6)
+    assert [r.how for r in found.log if r.what == "offset" and r.used] == [how]
+
+
+def degrees(first: float, second: float) -> Evidence:
+    rigid = MapConversion(
+        crs="EPSG:4490", eastings=first, northings=second, height=5.0, geographic=True,
+        carrier="IfcRigidOperation",
+    )  # fmt: skip
+    return Evidence(1.0, (0.0, 0.0, 0.0), rigid)
+
+
+def project(crs: str, lon: float, lat: float) -> tuple[str, float, float, float] | None:
+    if not (73 < lon < 135 and 18 < lat < 54):
+        return None
+    return "EPSG:4548", 500_000 + (lon - 117) * 86_000, lat * 111_000, 0.5
+
+
+@pytest.mark.parametrize("order", [(117.2, 39.1), (39.1, 117.2)])
+def test_an_operation_in_degrees_is_read_in_the_order_that_fits(order: tuple[float, float]) -> None:
+    # G7: by the authority latitude comes first, by most files longitude.
+    found = place(degrees(*order), project=project)
+    assert found.matrix[:3, 3] == pytest.approx([517_200, 4_340_100, 5.0])
+    assert found.rotation_deg == pytest.approx(0.5)  # grid north is east of true north
+    assert (found.crs, found.level) == ("EPSG:4548", 50)
+
+
+def test_degrees_outside_of_their_system_are_refused() -> None:
+    with pytest.raises(FrameError) as caught:
+        place(degrees(10.0, 20.0), project=project)
+    assert caught.value.key == "bim.outside_area"
+
+
+def test_the_address_a_program_starts_with_marks_its_city_as_a_default() -> None:
+    from bim_import.placement import noted
+
+    boston = Evidence(1.0, (0.0, 0.0, 0.0), None, (-71.06, 42.358))
+    said = [replace(boston, address=text) for text in ("Enter address here", "12 Main Street")]
+    assert [noted(e)[0].how for e in said] == ["software_default", "site"]
+
+
+def test_two_points_give_the_place_of_the_zero() -> None:
+    at = from_points([(0, 0, 0), (10, 0, 0)], [(517000, 4330000, 3), (517000, 4330010, 3)])
+    assert at == pytest.approx((517000, 4330000, 3, 90))
+    away = from_points([(5, 0, 1), (5, 10, 1)], [(517000, 4330000, 3), (516990, 4330000, 3)])
+    assert away == pytest.approx((517000, 4329995, 2, 90))
+    with pytest.raises(FrameError) as caught:
+        from_points([(0, 0, 0), (10, 0, 0)], [(0, 0, 0), (0, 3, 0)])
+    assert caught.value.key == "bim.points_scale"

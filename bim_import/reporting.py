@@ -1,0 +1,137 @@
+"""What came of an IFC file, as one record: products, outcomes, place and evidence, cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bim_import._evidence import evidence_from
+from bim_import.framing import choose_place
+from bim_import.meshing import Budget, Meshed, read_and_mesh
+from bim_import.placement import noted
+from cim.crs import split_crs
+from cim.errors import CimError
+from cim.jobs import Job
+from cim.sources.spec import LayerSpec
+
+__all__ = ["ifc_report", "middle_of", "place_record"]
+
+_SPATIAL = {"sites": "IfcSite", "buildings": "IfcBuilding", "storeys": "IfcBuildingStorey",
+            "spaces": "IfcSpace"}  # fmt: skip
+_LISTED = 200
+
+
+def ifc_report(
+    path: Path, *, spec: LayerSpec | None = None, job: Job, budget: Budget | None = None
+) -> dict[str, Any]:
+    """Read and mesh an IFC file and return what came of it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    spec
+        What the caller knows of its place: ``crs``, ``height_datum``, option ``at``.
+    job
+        Progress and cancel.
+    budget
+        Limits.
+
+    Returns
+    -------
+    A record that can be written as JSON. ``products`` counts every IfcProduct and is the
+    sum of ``outcomes``. ``placement`` says where the model's own zero stands: easting and
+    northing in metres of ``crs``; ``decided`` is false where the file does not say, with
+    the reason and the remedies. ``peak_mb`` is the proportional memory of all processes.
+
+    Raises
+    ------
+    SourceError
+        Not an IFC file, cut short, of an unknown schema, unreadable.
+    """
+    meshed = read_and_mesh(path, job=job, budget=budget)
+    said = meshed.said
+    table = said["columns"]["products"]
+    classes = Counter(table["ifc_class"])
+    triangles = {key: len(shape.triangles) for key, shape in meshed.shapes.items()}
+    used = Counter(key for key, _ in meshed.places.values())
+    spec = spec or LayerSpec(file=path)
+    return {
+        "schema_ifc": said["declared"],
+        "read_as": said["schema"],
+        "unit_m": said["units"]["length_m"],
+        "products": len(table["step_id"]),
+        "outcomes": meshed.outcomes(),
+        "spatial": {name: classes[kind] for name, kind in _SPATIAL.items()},
+        "placement": place_record(said, spec, middle_of(meshed)),
+        "triangles": sum(triangles[key] * n for key, n in used.items()),
+        "unique_meshes": len(used),
+        "classes": dict(sorted(classes.items())),
+        "property_sets": len(said["columns"]["sets"]),
+        "damaged": said["damaged"],
+        "duplicated_guids": len(table["guid"]) - len(set(table["guid"])),
+        "not_exact": _not_exact(meshed, table),
+        "cpu_s": round(meshed.cpu_s, 3),
+        "first_geometry_s": _number(meshed.first_geometry_s),
+        "peak_mb": round(meshed.peak_mb, 1),
+        "cached": meshed.cached,
+    }
+
+
+def place_record(
+    said: Mapping[str, Any], spec: LayerSpec, centre: tuple[float, float, float] | None
+) -> dict[str, Any]:
+    """Return where the model stands and why, or why that cannot be told."""
+    record: dict[str, Any] = {
+        "decided": False, "crs": None, "easting_m": None, "northing_m": None, "height_m": None,
+        "rotation_deg": None, "scale": None, "confidence": 0.0, "height_datum": None,
+        "level": None, "reason": None, "remedy": None,
+    }  # fmt: skip
+    evidence = evidence_from(said["evidence"], centre)
+    try:
+        place = choose_place(said["evidence"], spec, frame=None, centre=centre, demand_height=False)
+        crs, datum = split_crs(place.crs)
+    except CimError as error:
+        record |= {"reason": error.message(), "key": error.key, "remedy": error.remedy()}
+        return {**record, "evidence": [asdict(one) for one in noted(evidence)]}
+    east, north, height = place.matrix[:3, 3].tolist()
+    return record | {
+        "decided": True, "crs": crs, "easting_m": round(east, 4), "northing_m": round(north, 4),
+        "height_m": round(height, 4), "rotation_deg": round(place.rotation_deg, 6),
+        "scale": round(place.scale, 9), "confidence": round(place.confidence, 3),
+        "height_datum": place.height_datum or datum, "level": place.level,
+        "evidence": [asdict(one) for one in place.log],
+    }  # fmt: skip
+
+
+def middle_of(meshed: Meshed) -> tuple[float, float, float] | None:
+    """Return the middle of all shapes in model metres, outliers left out; None without any."""
+    if not meshed.places:
+        return None
+    corner = {key: shape.vertices.min(axis=0) for key, shape in meshed.shapes.items()}
+    top = {key: shape.vertices.max(axis=0) for key, shape in meshed.shapes.items()}
+    points = np.array([
+        matrix[:3, :3] @ ((corner[key] + top[key]) / 2) + matrix[:3, 3]
+        for key, matrix in meshed.places.values()
+    ])  # fmt: skip
+    x, y, z = np.median(points, axis=0).tolist()
+    return x, y, z
+
+
+def _not_exact(meshed: Meshed, table: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows = zip(table["step_id"], table["guid"], table["ifc_class"], table["name"], strict=True)
+    return [
+        {"guid": guid, "class": kind, "name": name, "outcome": meshed.outcome[number],
+         "why": meshed.why.get(number)}
+        for number, guid, kind, name in rows
+        if meshed.outcome[number] not in ("exact", "none_by_design")
+    ][:_LISTED]  # fmt: skip
+
+
+def _number(value: float) -> float | None:
+    return round(value, 3) if np.isfinite(value) else None

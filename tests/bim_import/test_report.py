@@ -1,0 +1,105 @@
+"""cim ifc-report: one record a file, nothing lost, found again at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("ifcopenshell")
+
+from bim_import.meshing import read_and_mesh
+from bim_import.reporting import ifc_report
+from cim.cli import main
+from cim.jobs import QUIET
+from cim.sources.spec import LayerSpec
+from tests.bim_import.small import Small
+
+
+def placed(tmp_path: Path, **values: str) -> Path:
+    s = Small("mm")
+    s.product(s.box(1000, 2000, 3000), at=s.place(500, 0, 0))
+    s.product(s.box(1000, 2000, 3000), at=s.place(5000, 0, 0))
+    s.product(kind="IFCBUILDINGELEMENTPROXY")
+    given = {"scale": "0.001", "unit": "$", "east": "517410.", "north": "4330746.",
+             "crs": "EPSG:4548", "vertical": "'EPSG:5737'", **values}  # fmt: skip
+    crs = s.add(f"IFCPROJECTEDCRS('{given['crs']}',$,$,{given['vertical']},$,$,{given['unit']})")
+    s.add(
+        f"IFCMAPCONVERSION(#6,#{crs},{given['east']},{given['north']},3.5,0.,1.,{given['scale']})"
+    )
+    return s.write(tmp_path / "small.ifc")
+
+
+def test_the_record_has_what_was_promised(tmp_path: Path) -> None:
+    record = ifc_report(placed(tmp_path), job=QUIET)
+    assert (record["schema_ifc"], record["unit_m"], record["products"]) == ("IFC4", 0.001, 6)
+    assert record["outcomes"] == {
+        "exact": 2, "fallback": 0, "box": 0, "none_by_design": 4, "missing": 0
+    }  # fmt: skip
+    assert record["spatial"] == {"sites": 1, "buildings": 1, "storeys": 1, "spaces": 0}
+    assert (record["triangles"], record["unique_meshes"]) == (24, 2)
+    place = record["placement"]
+    assert (place["decided"], place["crs"], place["height_datum"]) == (
+        True, "EPSG:4548", "EPSG:5737",
+    )  # fmt: skip
+    origin = (place["easting_m"], place["northing_m"], place["height_m"])
+    assert origin == (517410.0, 4330746.0, 3.5)
+    assert (place["rotation_deg"], place["scale"]) == (90.0, 1.0)
+    assert place["confidence"] > 0.9
+    assert [e["how"] for e in place["evidence"] if e["used"]] == ["units", "system_units"]
+    assert record["cpu_s"] > 0 and record["peak_mb"] > 0 and record["first_geometry_s"] > 0
+
+
+def test_a_file_without_a_place_is_reported_with_three_ways_out(tmp_path: Path) -> None:
+    s = Small()
+    s.product(s.box(1, 1, 1))
+    place = ifc_report(s.write(tmp_path / "a.ifc"), job=QUIET)["placement"]
+    assert (place["decided"], place["easting_m"]) == (False, None)
+    for way in ("--at", "--points", "--by-footprint"):
+        assert way in place["remedy"]
+
+
+def test_a_place_by_hand_is_reported(tmp_path: Path) -> None:
+    path = placed(tmp_path)
+    spec = LayerSpec(file=path, crs="EPSG:4548", options={"at": [517000, 4330000, 3, 30]})
+    place = ifc_report(path, spec=spec, job=QUIET)["placement"]
+    assert (place["easting_m"], place["rotation_deg"], place["confidence"]) == (517000, 30, 1)
+
+
+def test_the_same_bytes_are_not_meshed_twice(tmp_path: Path) -> None:
+    path = placed(tmp_path, scale="1.")
+    other = tmp_path / "other.ifc"
+    other.write_bytes(path.read_bytes())
+    first, again = read_and_mesh(path, job=QUIET), read_and_mesh(other, job=QUIET)
+    assert (first.cached, again.cached) == (False, True)
+    assert again.said == json.loads(json.dumps(first.said))
+    assert (first.outcome, first.why) == (again.outcome, again.why)
+    assert list(first.places) == list(again.places)
+    for number, (key, matrix) in first.places.items():
+        assert (again.places[number][1] == matrix).all()
+        one, two = first.shapes[key], again.shapes[again.places[number][0]]
+        assert (one.vertices == two.vertices).all() and (one.triangles == two.triangles).all()
+        assert one.materials == two.materials
+    other.write_bytes(path.read_bytes().replace(b"3000.0", b"3001.0"))
+    assert not read_and_mesh(other, job=QUIET).cached
+
+
+def test_a_spoilt_entry_is_made_again(tmp_path: Path, cache_folder: Path) -> None:
+    path = placed(tmp_path, east="517411.")
+    read_and_mesh(path, job=QUIET)
+    for one in cache_folder.rglob("*.npz"):
+        one.write_bytes(one.read_bytes()[: one.stat().st_size // 2])
+    again = read_and_mesh(path, job=QUIET)
+    assert not again.cached and again.outcomes()["exact"] == 2
+    assert np.isfinite(again.first_geometry_s)
+
+
+def test_the_command_prints_the_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = placed(tmp_path)
+    assert main(["ifc-report", str(path), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["products"] == sum(record["outcomes"].values()) == 6
+    assert main(["ifc-report", str(tmp_path / "no.ifc"), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["key"] == "bim.unreadable"
