@@ -296,7 +296,8 @@ def test_a_body_without_a_face_is_a_box_and_listed(tmp_path: Path) -> None:
     assert row["outcome"] == "box"
 
 
-def test_a_cancel_ends_the_worker_and_the_import() -> None:
+def test_a_cancel_ends_the_worker_and_the_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIM_CACHE", "off")
     job = Job()
 
     def stop(progress: Progress) -> None:
