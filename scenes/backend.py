@@ -111,6 +111,7 @@ class Canvas:
         self._window.SetMultiSamples(0)
         self._window.AddRenderer(self._renderer)
         self._finer = 1.0
+        self._planes = [_plane(*cut) for cut in picture.clip]
         self._lines: list[tuple[Any, float]] = []
         self._fixed = 0
         self._sheet = picture.ground.points
@@ -123,6 +124,9 @@ class Canvas:
         land = behind(actor(data), 2.0)
         land.GetProperty().LightingOff()
         land.SetTexture(texture(image_data(picture.ground.image), repeat=False))
+        if picture.clear < 1.0:
+            land.GetProperty().SetOpacity(picture.clear)
+            land.ForceTranslucentOn()
         self._fixed += self._add(land)
         for surface in picture.bodies:
             one, count = self._add_surface(surface)
@@ -250,12 +254,18 @@ class Canvas:
         over.ForceTranslucentOn()
         data = image_data(padded, upside_down=False)
         over.SetTexture(texture(data, repeat=False))
+        self._cut(over)
         self._renderer.AddActor(over)
         self._cells = (data, padded, over)
 
     def _add(self, one: Any) -> int:
+        self._cut(one)
         self._renderer.AddActor(one)
         return int(one.GetMapper().GetInput().GetNumberOfPolys())
+
+    def _cut(self, one: Any) -> None:
+        for plane in self._planes:
+            one.GetMapper().AddClippingPlane(plane)
 
     def _add_surface(self, surface: Surface) -> tuple[Any, int]:
         if not len(surface.triangles):
@@ -268,6 +278,7 @@ class Canvas:
             return None
         one = lines_actor(lines)
         self._lines.append((one, lines.width_px))
+        self._cut(one)
         self._renderer.AddActor(one)
         return one
 
@@ -344,6 +355,15 @@ class _Town:
         one.GetProperty().BackfaceCullingOn()
         self._drawn[key] = (made, rgba, colours)
         return [one], len(rows), self._canvas._add(one)
+
+
+def _plane(at: tuple[float, ...], normal: tuple[float, ...]) -> Any:
+    from vtkmodules.vtkCommonDataModel import vtkPlane
+
+    made = vtkPlane()
+    made.SetOrigin(*at)
+    made.SetNormal(*normal)
+    return made
 
 
 def _suns(direction: tuple[float, float, float]) -> tuple[Any, ...]:

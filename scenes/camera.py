@@ -36,6 +36,21 @@ class Camera:
         distance = float(np.linalg.norm(self.position - self.focus))
         return 2 * distance * float(np.tan(np.radians(self.view_angle_deg) / 2)) / height_px
 
+    def project(self, points: Floats, size: tuple[int, int]) -> Floats:
+        """Return pixels (n, 2) from the left and the top of points (n, 3); NaN behind the eye."""
+        ahead = self.focus - self.position
+        ahead = ahead / np.linalg.norm(ahead)
+        right = np.cross(ahead, self.up)
+        right = right / np.linalg.norm(right)
+        off = points - self.position
+        depth = off @ ahead
+        half = float(np.tan(np.radians(self.view_angle_deg) / 2))
+        depth = np.where(depth > 0.0, depth, np.nan) * half
+        x = off @ right / (depth * size[0] / size[1])
+        y = off @ np.cross(right, ahead) / depth
+        seen: Floats = np.c_[(x + 1) / 2 * size[0], (1 - y) / 2 * size[1]]
+        return seen
+
 
 def turn_of(points: Floats, kind: str) -> float:
     """Return how far east of south the camera stands: before the long side of a long town."""

@@ -199,7 +199,14 @@ def _buildings(made: Standing, view: TwinView, table: FeatureTable, site: Site) 
         standing.prisms(made, table, site)
     if shown:
         made.surfaces.append(
-            meshes.surface(pool, shown, site.origin, muted=site.muted, recolour=site.recolour)
+            meshes.surface(
+                pool,
+                shown,
+                site.origin,
+                muted=site.muted,
+                recolour=site.recolour,
+                picked=site.picked,
+            )
         )
 
 

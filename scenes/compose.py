@@ -14,14 +14,15 @@ from cim.model.kinds import split_layer
 from cim.model.result import Result
 from cim.model.twin import Bounds, TwinView
 from scenes import blocks as tiles
-from scenes import camera, city, ground, links, palette
+from scenes import camera, city, ground, links, palette, staging
 from scenes.camera import Camera
-from scenes.drawables import Blocks, Ground, Origin, Segments, Surface
+from scenes.drawables import Blocks, Ground, Label, Origin, Segments, Surface
 from scenes.drawers import Drawing, draw
 from scenes.ground import Painter
 from scenes.relief import relief
-from scenes.scene import Scene
+from scenes.scene import Point, Scene
 from scenes.standing import Site, Standing
+from scenes.theme import themed
 
 __all__ = ["Picture", "compose"]
 
@@ -29,6 +30,8 @@ _AROUND = {"top": 0.45, "oblique": 0.6, "street": 2.5}  # of the box, so that no
 _FINER = 2.4  # pixels of the painted ground for each of the picture
 _ON_GROUND = ("road", "pipe")
 _FOR_LEGEND = 0.15
+_PICKED_M = 4.0  # width of a street that is picked out
+_CLEAR = 0.35  # how solid the ground is where one looks through it
 _FEW = 12  # buildings: fewer make a portrait of the one in the middle
 _MOST_POINTS = 100_000  # of a surface, to aim the camera by
 
@@ -55,6 +58,12 @@ class Picture:
         How many objects are drawn in the marked colour for want of a height.
     failed
         Layers that could not be drawn, and why.
+    labels
+        Texts and where they are pinned.
+    clip
+        Cuts, each a point and the direction that stays, scene metres.
+    clear
+        How solid the ground is: 1, or less where one looks through it.
     """
 
     origin: Origin
@@ -70,6 +79,9 @@ class Picture:
     keys: tuple[tuple[tuple[int, int, int], str], ...] = ()
     without_height: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    labels: tuple[Label, ...] = ()
+    clip: tuple[tuple[Point, Point], ...] = ()
+    clear: float = 1.0
 
     @cached_property
     def surfaces(self) -> list[Surface]:
@@ -119,27 +131,35 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
     origin = Origin(
         float(np.floor((box[0] + box[2]) / 2)), float(np.floor((box[1] + box[3]) / 2)), level
     )
-    drawing = None
+    failed: dict[str, str] = {}
     result = result if result is not None or _anything(view, layers) else relief(view, around)
     if result is not None:
-        drawing = draw(result, name=scene.field, time_s=scene.time_s, lang=scene.lang)
+        drawing: Drawing | None = draw(
+            result, name=scene.field, time_s=scene.time_s, lang=scene.lang
+        )
+    else:
+        drawing = themed(scene, view, layers)
     turn = camera.turn_of(_middles(view, layers, box), scene.camera)
-    light = camera.sun_of(turn) if drawing is None or drawing.light is None else drawing.light
-    failed: dict[str, str] = {}
+    light = staging.light(scene, view, origin, drawing, turn)
     painter, sources = _painted(scene, view, layers, around, light, drawing, failed)
-    if drawing is not None and result is not None:
+    if drawing is not None:
         _paint_result(painter, view, drawing, result)
+    if scene.selection:
+        _paint_picked(painter, view, layers, scene.selection)
     made = city.bodies(
         view,
         layers,
-        Site(terrain, origin, muted=drawing is not None),
+        Site(terrain, origin, muted=drawing is not None, picked=frozenset(scene.selection)),
         bounds=around,
-        recolour=None if drawing is None else _standing_only(drawing),
+        recolour=_colours(scene, view, layers, drawing),
         failed=lambda name, error: failed.update({name: str(error)}),
     )
     lying = ground.drape(painter, terrain, origin)
     points = _looked_at(made, box, origin)
     legend = 0.0 if drawing is None or len(drawing.legend.rgb) < 2 else _FOR_LEGEND
+    aimed = camera.fit(points, scene.camera, scene.size, turn_deg=turn, clear_right=legend)
+    if scene.eye is not None:
+        aimed = staging.free(scene.eye, origin)
     return Picture(
         origin=origin,
         bounds=box,
@@ -147,13 +167,16 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
         bodies=[*made.surfaces, ground.apron(lying, painter.land)],
         blocks=made.blocks,
         edges=made.edges,
-        camera=camera.fit(points, scene.camera, scene.size, turn_deg=turn, clear_right=legend),
+        camera=aimed,
         light=light,
         drawing=drawing,
         sources=sources,
         keys=city.pipe_keys(view, layers, scene.lang) if scene.underground else (),
         without_height=made.without_height,
         failed=failed,
+        labels=staging.labels(scene, view, layers, box, terrain, origin),
+        clip=staging.cuts(scene, origin),
+        clear=_CLEAR if scene.underground else 1.0,
     )
 
 
@@ -170,7 +193,7 @@ def _layers(scene: Scene, view: TwinView) -> list[str]:
             names = ", ".join([*known, *view.grids()])
             raise RequestError("twin.no_layer", given=name, values={"known": names})
     chosen = [n for n in known if scene.layers is None or n in scene.layers]
-    return sorted(chosen, key=city.order)
+    return sorted((n for n in chosen if scene.style(n).visible), key=city.order)
 
 
 def _box(scene: Scene, view: TwinView) -> Bounds:
@@ -231,13 +254,39 @@ def _painted(
 _PIXELS = (ground.LEAST_PIXELS, ground.MOST_PIXELS)
 
 
-def _paint_result(painter: Painter, view: TwinView, drawing: Drawing, result: Result) -> None:
-    if drawing.cells is not None and result.grid is not None:
+def _paint_result(
+    painter: Painter, view: TwinView, drawing: Drawing, result: Result | None
+) -> None:
+    if drawing.cells is not None and result is not None and result.grid is not None:
         painter.cells(drawing.cells, result.grid)
     for layer, by_id in drawing.objects.items():
         if split_layer(layer)[0] in _ON_GROUND:
             table = view.table(layer, bounds=painter.bounds)
             links.paint(painter, table, by_id, drawing.widths.get(layer))
+
+
+def _paint_picked(
+    painter: Painter, view: TwinView, layers: list[str], selection: tuple[str, ...]
+) -> None:
+    """Paint the objects picked out that lie on the ground."""
+    for layer in layers:
+        if split_layer(layer)[0] in _ON_GROUND:
+            table = view.table(layer, bounds=painter.bounds)
+            chosen = table.take(np.isin(table.ids.astype(str), selection))
+            if len(chosen):
+                wide = max(_PICKED_M, 5.0 * painter.pixel_m)
+                painter.lines(chosen.geometry, palette.PICKED, wide)
+
+
+def _colours(
+    scene: Scene, view: TwinView, layers: list[str], drawing: Drawing | None
+) -> Mapping[str, palette.Colours]:
+    """Return the colours of what stands: of a result or an attribute, else one a layer."""
+    given: dict[str, palette.Colours] = {}
+    for style in scene.styles:
+        if style.rgb is not None and style.layer in layers and drawing is None:
+            given[style.layer] = dict.fromkeys(map(str, view.table(style.layer).ids), style.rgb)
+    return given if drawing is None else {**given, **_standing_only(drawing)}
 
 
 def _standing_only(drawing: Drawing) -> Mapping[str, palette.Colours]:

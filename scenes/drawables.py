@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Blocks", "Ground", "Legend", "Origin", "Segments", "Surface"]
+__all__ = ["Blocks", "Ground", "Label", "Legend", "Origin", "Segments", "Surface"]
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,15 @@ class Ground:
     points: NDArray[np.float32]
     image: NDArray[np.uint8]
     objects: int
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text at a place in scene metres; pinned ones have a leader and are never left out."""
+
+    text: str
+    at: tuple[float, float, float]
+    pinned: bool = False
 
 
 @dataclass(frozen=True)

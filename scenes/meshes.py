@@ -63,6 +63,7 @@ def surface(
     *,
     muted: bool = False,
     recolour: palette.Colours | None = None,
+    picked: frozenset[str] = frozenset(),
 ) -> Surface:
     """Return the meshes of buildings in the colours of their materials, or of a result."""
     shift = np.array([origin.x, origin.y, origin.z])
@@ -80,6 +81,8 @@ def surface(
                 rgb = np.full_like(rgb, recolour.get(building, palette.NO_VALUE))
             elif muted:
                 rgb = palette.muted(rgb).astype(np.float64)
+            if building in picked:
+                rgb = np.full_like(rgb, palette.PICKED)
             colours.append(np.repeat(rgb, 3, axis=0))
             owner.append(np.full(int(sound.sum()), who))
     ids = np.empty(len(shown), dtype=object)

@@ -67,9 +67,10 @@ def lay_over(
     pen = ImageDraw.Draw(layer)
     unit = max(9, round(scene.size[1] / 42))
     drawing = picture.drawing
+    _labels(pen, picture, base.size, unit)
     _title(pen, _heading(scene, view, result, drawing), unit)
     legend = _whole_legend(scene, picture)
-    if legend is not None:
+    if legend is not None and scene.legend:
         _legend(pen, legend, base.size, unit)
     left = float(unit)
     if view.illustrative or (result is not None and result.illustrative):
@@ -80,6 +81,31 @@ def lay_over(
     _scale(pen, scale_m, base.size, unit, exact=scene.camera == "top")
     _north(pen, picture.camera.turn_deg, base.size, unit, flat=scene.camera != "top")
     return Image.alpha_composite(base, layer).convert("RGB")
+
+
+def _labels(pen: Any, picture: Picture, size: tuple[int, int], unit: int) -> None:
+    """Write labels where their places appear; one that would cover another is left out."""
+    small = font(round(unit * 0.9))
+    taken: list[tuple[float, float, float, float]] = []
+    for label in sorted(picture.labels, key=lambda one: not one.pinned):
+        seen = picture.camera.project(np.array([label.at]), size)[0]
+        if not np.isfinite(seen).all() or not (0 <= seen[0] < size[0] and 0 <= seen[1] < size[1]):
+            continue
+        x, y = float(seen[0]), float(seen[1])
+        foot = y - unit * (2.4 if label.pinned else 0.4)
+        wide = float(pen.textlength(label.text, font=small)) / 2 + unit * 0.4
+        box = (x - wide, foot - unit * 1.5, x + wide, foot)
+        covers = any(
+            box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken
+        )
+        if covers and not label.pinned:
+            continue
+        taken.append(box)
+        if label.pinned:
+            pen.line((x, foot, x, y), fill=_INK, width=max(1, unit // 9))
+            pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=_INK)
+        pen.rounded_rectangle(box, unit * 0.25, fill=_PAPER)
+        pen.text((x, foot - unit * 0.75), label.text, font=small, fill=_INK, anchor="mm")
 
 
 def _whole_legend(scene: Scene, picture: Picture) -> Legend | None:

@@ -16,6 +16,7 @@ __all__ = [
     "GARDEN_WALL",
     "NO_HEIGHT",
     "NO_VALUE",
+    "PICKED",
     "Colours",
     "buildings",
     "flat_colour",
@@ -31,6 +32,7 @@ Rgb = NDArray[np.uint8]
 
 NO_HEIGHT = (214, 92, 160)
 NO_VALUE = (206, 204, 200)
+PICKED = (255, 176, 32)
 GARDEN_WALL = (206, 192, 172)
 
 _WALLS = ((226, 214, 194), (216, 199, 176), (205, 184, 158), (232, 225, 212), (200, 168, 142))

@@ -44,12 +44,15 @@ class Site:
         Pale colours, so that a result over the ground speaks.
     recolour
         ``{id: colour}`` of a result on the layer drawn, or None.
+    picked
+        Ids drawn in the colour of a selection.
     """
 
     terrain: Grid
     origin: Origin
     muted: bool = False
     recolour: Colours | None = None
+    picked: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -76,6 +79,9 @@ def prisms(made: Standing, table: FeatureTable, site: Site) -> None:
     of = flat.feature
     foot, top = _feet(ring, base[of], site), (base + height)[of] - site.origin.z
     wall, roof = palette.buildings(table, missing, muted=site.muted, recolour=site.recolour)
+    if site.picked:
+        chosen = np.isin(table.ids.astype(str), list(site.picked))
+        wall[chosen], roof[chosen] = palette.PICKED, palette.PICKED
     if len(ring.xy) > _MOST_WALLS:
         made.blocks.append(_tiles(table, site, flat, ring, (foot, top), (wall, roof)))
         return
