@@ -64,6 +64,7 @@ def free(eye: Eye, origin: Origin) -> Camera:
 
 
 def cuts(scene: Scene, origin: Origin) -> tuple[tuple[Point, Point], ...]:
+    """Return the cuts of a scene in scene metres: a point, and the way that stays."""
     zero = (origin.x, origin.y, origin.z)
     return tuple(
         ((p.at[0] - zero[0], p.at[1] - zero[1], p.at[2] - zero[2]), p.normal) for p in scene.clip
