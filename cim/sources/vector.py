@@ -45,6 +45,8 @@ _NETWORKS = ("road", "pipe")  # kinds whose lines must be single ones
 
 Fault = tuple[str, dict[str, Any]]
 
+_AT_ONCE = 20_000  # objects between two looks at a cancel: a quarter of a second
+
 
 @dataclass
 class Seen:
@@ -93,7 +95,7 @@ def read_vector(
         raise error if file in str(error.values) else named(error, file) from error
     job.step(1, 4, what="source.reading")
     raw = checked.shapes.copy()
-    _into_frame(checked, probe, frame)
+    _into_frame(checked, probe, frame, job)
     check_in_frame(checked)
     for row, fault in found.rejected.items():
         checked.rejected.setdefault(row, fault)
@@ -101,7 +103,7 @@ def read_vector(
     job.step(2, 4, what="source.reading")
     names = _names(rows.columns[own].values if own else None, len(raw))
     ids = _ids(probe, what, raw, found, names if own else None, checked, job)
-    _reject_duplicates(checked, found, ids, what, seen)
+    _reject_duplicates(checked, found, ids, what, seen, job)
     _heights(found, checked, probe, frame)
     job.step(3, 4, what="source.reading")
     _account(probe, report, checked, found, names)
@@ -113,14 +115,18 @@ def _names(own: NDArray[Any] | None, count: int) -> list[str | None]:
     return to_text(own) if own is not None else [None] * count
 
 
-def _into_frame(checked: Checked, probe: Probe, frame: Frame) -> None:
+def _into_frame(checked: Checked, probe: Probe, frame: Frame, job: Job) -> None:
     assert probe.place is not None
     if probe.place.crs == frame.crs or not checked.good.any():
         return
+    at = np.flatnonzero(checked.good)
     try:
-        checked.shapes[checked.good] = transform(
-            checked.shapes[checked.good], source=probe.place.crs, target=frame.crs
-        )
+        for start in range(0, len(at), _AT_ONCE):
+            job.step(1 + start / len(at), 4, what="source.reading")
+            some = at[start : start + _AT_ONCE]
+            checked.shapes[some] = transform(
+                checked.shapes[some], source=probe.place.crs, target=frame.crs
+            )
     except FrameError as error:
         raise named(error, probe.spec.file.name) from error
 
@@ -155,10 +161,9 @@ def _ids(
             import shapely
 
             shapes = shapely.transform(shapes, lambda xy: xy * 1e5)
-        step = 20_000  # a cancel is felt between slices
-        for start in range(0, len(at), step):
-            job.step(2 + start / len(at), 4, what="source.reading")
-            some = slice(start, start + step)
+        for start in range(0, len(at), _AT_ONCE):
+            job.step(2 + start / len(at) / 2, 4, what="source.reading")
+            some = slice(start, start + _AT_ONCE)
             ids[at[some]] = content_ids(what.name, shapes[some], _content(found, at[some]))
     return ids
 
@@ -173,23 +178,26 @@ def _content(found: Attributes, at: NDArray[np.intp]) -> dict[str, NDArray[Any]]
 
 
 def _reject_duplicates(
-    checked: Checked, found: Attributes, ids: NDArray[Any], what: Kind, seen: Seen
+    checked: Checked, found: Attributes, ids: NDArray[Any], what: Kind, seen: Seen, job: Job
 ) -> None:
     """Reject what has the same id, or the same geometry and attributes, as one before."""
-    at = np.flatnonzero(checked.good)
+    good = np.flatnonzero(checked.good)
     known = seen.ids.setdefault(what.name, {})
     contents = seen.contents.setdefault(what.name, {})
-    marks = geometry_marks(checked.shapes[at])
-    texts = record_texts(_content(found, at), len(at))
-    for row, mark, text in zip(at.tolist(), marks, texts, strict=True):
-        key = hashlib.blake2b(mark + text.encode(), digest_size=12).digest()
-        original = ids[row] if ids[row] in known else contents.get(key)
-        if original is not None:
-            checked.rejected[row] = ("source.object.duplicate", {"original": original})
-            checked.good[row] = False
-            continue
-        known[ids[row]] = ids[row]
-        contents[key] = ids[row]
+    for start in range(0, len(good), _AT_ONCE):
+        job.step(2.5 + start / len(good) / 2, 4, what="source.reading")
+        at = good[start : start + _AT_ONCE]
+        marks = geometry_marks(checked.shapes[at])
+        texts = record_texts(_content(found, at), len(at))
+        for row, mark, text in zip(at.tolist(), marks, texts, strict=True):
+            key = hashlib.blake2b(mark + text.encode(), digest_size=12).digest()
+            original = ids[row] if ids[row] in known else contents.get(key)
+            if original is not None:
+                checked.rejected[row] = ("source.object.duplicate", {"original": original})
+                checked.good[row] = False
+                continue
+            known[ids[row]] = ids[row]
+            contents[key] = ids[row]
 
 
 def _heights(found: Attributes, checked: Checked, probe: Probe, frame: Frame) -> None:

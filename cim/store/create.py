@@ -28,6 +28,7 @@ from cim.store.stored import StoredTwin, open_twin
 
 __all__ = ["check_target", "create", "tidy", "write_meshes"]
 
+_AT_ONCE = 10_000  # rows between two looks at a cancel: a quarter of a second
 _CARRIED = ("cim_changeset", "cim_run", "cim_scheme")
 
 
@@ -207,8 +208,15 @@ def _write(
         create_side_tables(connection, srs=(srs_id, crs, _wkt(crs)))
         connection.execute("BEGIN")
         for done, (layer, table) in enumerate(twin.tables.items()):
-            job.step(done, total, what="store.writing")
-            _write_layer(connection, layer, table, srs_id, twin.frame.origin, version)
+            add_kind(connection, kind(table.kind), srs_id=srs_id)
+            rows.write_fields(connection, layer, table.fields)
+            for start in range(0, max(len(table), 1), _AT_ONCE):
+                job.step(done + start / max(len(table), 1), total, what="store.writing")
+                part = table.take(np.arange(start, min(start + _AT_ONCE, len(table))))
+                rows.write_rows(
+                    connection, part, srs_id=srs_id, origin=twin.frame.origin, version=version
+                )
+            _note_layer(connection, layer, table)
         for done, (layer, grid) in enumerate(twin.rasters.items(), len(twin.tables)):
             job.step(done, total, what="store.writing")
             name = write_grid(grid, folder / "grids", version, crs=crs)
@@ -249,17 +257,7 @@ def _write(
     job.step(total, total, what="store.writing")
 
 
-def _write_layer(
-    connection: sqlite3.Connection,
-    layer: str,
-    table: FeatureTable,
-    srs_id: int,
-    origin: tuple[float, float],
-    version: int,
-) -> None:
-    add_kind(connection, kind(table.kind), srs_id=srs_id)
-    rows.write_fields(connection, layer, table.fields)
-    rows.write_rows(connection, table, srs_id=srs_id, origin=origin, version=version)
+def _note_layer(connection: sqlite3.Connection, layer: str, table: FeatureTable) -> None:
     connection.execute(
         "INSERT INTO cim_layer VALUES (?, ?, ?, ?)",
         (layer, table.kind, len(table), table.illustrative),

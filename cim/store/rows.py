@@ -30,6 +30,7 @@ __all__ = [
 
 _ENVELOPES = (0, 32, 48, 48, 64)
 _HEADER = struct.Struct("<2sBBi4d")
+_NUMBERS, _TEXTS = frozenset([float, int, type(None)]), frozenset([str, type(None)])
 
 
 def to_blobs(geometry: NDArray[Any], srs_id: int) -> list[bytes | None]:
@@ -253,9 +254,9 @@ def _layout(kind_name: str) -> tuple[dict[str, int], frozenset[str]]:
 def _column(values: Sequence[Any], field: Field) -> NDArray[Any]:
     """Return what is stored as a column; what another program wrote may be of any type."""
     if field.type in ("real", "integer"):
-        if all(v is None or type(v) is float or type(v) is int for v in values):
+        if {*map(type, values)} <= _NUMBERS:
             return np.array(values, dtype=np.float64)
-    elif field.type != "boolean" and all(v is None or type(v) is str for v in values):
+    elif field.type != "boolean" and {*map(type, values)} <= _TEXTS:
         column = np.empty(len(values), dtype=object)
         column[:] = values
         return column

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,10 @@ class StoredTwin:
     scheme: str | None = None
     _kept: Kept = dataclass_field(default_factory=Kept, init=False, repr=False, compare=False)
 
+    @cached_property
+    def _database(self) -> Path:
+        return self.folder / "city.gpkg"
+
     @property
     def report_path(self) -> Path:
         """Path of the report of the build."""
@@ -110,7 +115,7 @@ class StoredTwin:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Yield a connection in one read transaction."""
-        with disk.reading(self.path), self._kept.reading(self.folder / "city.gpkg") as connection:
+        with disk.reading(self.path), self._kept.reading(self._database) as connection:
             yield connection
 
     def layers(self) -> dict[str, int]:
