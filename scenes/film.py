@@ -22,8 +22,9 @@ from scenes import overlay
 from scenes.camera import Camera
 from scenes.compose import Picture, compose
 from scenes.drawables import Origin
+from scenes.drawers import draw
 from scenes.files import whole
-from scenes.moments import chosen_field, moments
+from scenes.moments import blank, chosen_field, moments
 from scenes.probe import require_opengl
 from scenes.scene import Scene
 
@@ -122,21 +123,26 @@ def write_film(
     count = max(2, round(long * RATE))
     if len(times) > count:
         times = tuple(times[i] for i in np.linspace(0, len(times) - 1, count).round().astype(int))
-    drawn, shown = 0, None
-    with whole(path) as partial, _encoding(partial, scene.size) as write:
+    drawn, time_s = 0, None
+    with (
+        whole(path) as partial,
+        _encoding(partial, scene.size) as write,
+        _Reel(scene, view, result) as reel,
+    ):
+        pixels = None
         for number in range(count):
             job.step(number, count, what="scenes.film")
             share = number / (count - 1)
-            time_s = times[min(int(share * len(times)), len(times) - 1)] if times else None
-            if shown is None or (times and time_s != shown.time_s):
-                shown = _Shown(replace(scene, time_s=time_s) if times else scene, view, result)
-                pixels = None
+            if times:
+                here = times[min(int(share * len(times)), len(times) - 1)]
+                if here != time_s:
+                    time_s, pixels = here, None
+                    reel.turn_to(here)
             if pixels is None or way is not None:
-                pixels = shown.pixels(None if way is None else way(shown.picture, share))
+                pixels = reel.pixels(None if way is None else way(reel.picture, share))
                 drawn += 1
             write(pixels)
         job.step(count, count, what="scenes.film")
-    assert shown is not None
     return FilmReport(
         mp4=str(path),
         seconds=count / RATE,
@@ -144,9 +150,9 @@ def write_film(
         moments=len(times),
         moments_of_run=0 if result is None or result.times_s is None else len(result.times_s),
         size=scene.size,
-        objects=shown.picture.objects,
-        triangles=shown.picture.triangles,
-        failed=shown.picture.failed,
+        objects=reel.picture.objects,
+        triangles=reel.picture.triangles,
+        failed=reel.picture.failed,
     )
 
 
@@ -157,22 +163,68 @@ def _times(scene: Scene, result: Result | None) -> tuple[float, ...]:
     return moments(result, chosen, most=round(_MOST_SECONDS * RATE))
 
 
-class _Shown:
-    """One moment of a scene, composed once and drawn from any camera."""
+class _Reel:
+    """A scene composed once, drawn from any camera and at any moment of its run.
+
+    A grid changes only the texture over the ground; other results colour bodies and
+    streets, so that each of their moments is composed anew.
+    """
 
     def __init__(self, scene: Scene, view: TwinView, result: Result | None) -> None:
-        name = None if result is None else chosen_field(result, scene.field).name
-        self.scene, self.view, self.result = replace(scene, field=name), view, result
-        self.time_s = scene.time_s
-        self.picture = compose(self.scene, view, result)
+        self._view, self._result = view, result
+        self._field = None if result is None else chosen_field(result, scene.field)
+        self._scene = scene if self._field is None else replace(scene, field=self._field.name)
+        self._grid = (
+            result.grid.bounds
+            if result is not None and result.grid is not None and self._field is not None
+            and self._field.carrier == "grid" and self._field.over_time
+            else None
+        )  # fmt: skip
+        self._canvas: Any = None
+        self._compose()
+
+    def __enter__(self) -> _Reel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._canvas.close()
+
+    def _compose(self) -> None:
+        from scenes.backend import Canvas
+
+        if self._canvas is not None:
+            self._canvas.close()
+        shown = self._result
+        if self._grid is not None and shown is not None and self._field is not None:
+            shown = blank(shown, self._field)
+        bare = self._scene if self._grid is None else replace(self._scene, time_s=None)
+        self.picture = compose(bare, self._view, shown)
+        self._canvas = Canvas(self.picture, self._scene.size)
+        if self._grid is not None:
+            self._lay()
+
+    def _lay(self) -> None:
+        """Lay the grid of the moment over the ground."""
+        assert self._result is not None
+        s = self._scene
+        drawing = draw(self._result, name=s.field, time_s=s.time_s, lang=s.lang)
+        assert drawing.cells is not None
+        self.picture = replace(self.picture, drawing=drawing)
+        self._canvas.cells(drawing.cells, self._grid)
+
+    def turn_to(self, time_s: float) -> None:
+        """Show another moment of the run."""
+        self._scene = replace(self._scene, time_s=time_s)
+        if self._grid is not None:
+            self._lay()
+        else:
+            self._compose()
 
     def pixels(self, camera: Camera | None) -> NDArray[np.uint8]:
-        from scenes.backend import shoot
-
-        p = self.picture if camera is None else replace(self.picture, camera=camera)
-        shot = shoot(p, self.scene.size)
-        image = overlay.lay_over(shot.pixels, self.scene, self.view, self.result, p)
-        return np.asarray(image)
+        """Return the finished picture from a camera, the scene's own where None."""
+        shown = self.picture if camera is None else replace(self.picture, camera=camera)
+        bare = self._canvas.frame(shown.camera)
+        return np.asarray(overlay.lay_over(bare, self._scene, self._view, self._result, shown))
 
 
 def _encoder() -> Any:
