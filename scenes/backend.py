@@ -31,6 +31,7 @@ from scenes.vtk_parts import (
     sheet,
     surface_actor,
     texture,
+    unlit,
 )
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Canvas:
         self._land_colours = array(self._land)
         data.GetPointData().SetScalars(self._land_colours)
         land = behind(actor(data), 2.0)
-        land.GetProperty().LightingOff()
+        unlit(land)
         land.SetTexture(texture(image_data(picture.ground.image), repeat=False))
         if picture.clear < 1.0:
             land.GetProperty().SetOpacity(picture.clear)
@@ -131,7 +132,7 @@ class Canvas:
         for surface in picture.bodies:
             one, count = self._add_surface(surface)
             if one is not None and not len(surface.ids):  # bare land around: lit by nothing
-                one.GetProperty().LightingOff()
+                unlit(one)
             self._fixed += count
         for lines in picture.edges:
             self._add_lines(lines)
@@ -250,7 +251,7 @@ class Canvas:
         u = ((x - bounds[0]) / (bounds[2] - bounds[0]) * (wide - 2) + 1) / wide
         v = ((bounds[3] - y) / (bounds[3] - bounds[1]) * (high - 2) + 1) / high
         over = behind(actor(sheet(self._sheet, u, v)), 1.0)
-        over.GetProperty().LightingOff()
+        unlit(over)
         over.ForceTranslucentOn()
         data = image_data(padded, upside_down=False)
         over.SetTexture(texture(data, repeat=False))
@@ -351,7 +352,7 @@ class _Town:
         colours = array(rgba)
         data.GetPointData().SetScalars(colours)
         one = behind(actor(data))
-        one.GetProperty().LightingOff()
+        unlit(one)
         one.GetProperty().BackfaceCullingOn()
         self._drawn[key] = (made, rgba, colours)
         return [one], len(rows), self._canvas._add(one)

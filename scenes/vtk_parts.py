@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scenes.drawables import Segments, Surface
 
 __all__ = ["AMBIENT", "DIFFUSE", "actor", "array", "behind", "image_data", "lines_actor", "mesh"]
-__all__ += ["sheet", "surface_actor", "texture"]
+__all__ += ["sheet", "surface_actor", "texture", "unlit"]
 
 AMBIENT, DIFFUSE = 0.46, 0.80
 
@@ -57,6 +57,15 @@ def actor(data: Any) -> Any:
     look.SetDiffuse(DIFFUSE)
     look.SetSpecular(0.0)
     return made
+
+
+def unlit(one: Any) -> Any:
+    """Let something show its colours as they are: VTK adds up both shares when lights are off."""
+    look = one.GetProperty()
+    look.LightingOff()
+    look.SetAmbient(0.0)
+    look.SetDiffuse(1.0)
+    return one
 
 
 def behind(one: Any, steps: float = 1.0) -> Any:
