@@ -22,7 +22,7 @@ from bim_import.joining import find_building
 from bim_import.meshing import Budget, Meshed, read_and_mesh, read_said
 from bim_import.semantics import Product, products_of
 from cim.crs import Box, Frame
-from cim.errors import SourceError, UnitError
+from cim.errors import FrameError, SourceError, UnitError
 from cim.jobs import QUIET, Job
 from cim.model.ids import own_ids
 from cim.model.mesh import Instance, MeshPool
@@ -30,7 +30,7 @@ from cim.model.table import FeatureTable
 from cim.sources.report import Report
 from cim.sources.spec import LayerSpec, Loaded
 
-__all__ = ["Look", "probe", "read"]
+__all__ = ["Look", "local_groups", "probe", "read"]
 
 _BY_OUTCOME = {
     "fallback": "bim.geometry_uncut",
@@ -130,6 +130,22 @@ def read(
         _join(group, near, log)
     log.outcomes(model, meshed)
     return Loaded(tables=tables(model, groups), meshes=_pool(model, groups))
+
+
+def local_groups(spec: LayerSpec, *, job: Job) -> tuple[Any, float]:
+    """Return the footprint of a file's largest building and its ground floor, model metres.
+
+    Raises as `read`; also `FrameError` where the file has no building with walls.
+    """
+    meshed = read_and_mesh(spec.file, job=job, budget=_budget(spec.options))
+    products = {p.guid: p for p in reversed(products_of(meshed.said["columns"]))}
+    model = _model(spec, products, meshed, place_products(meshed, products), np.eye(4))
+    shapes = [g for g in group_products(model) if g.footprint is not None]
+    if not shapes:
+        raise FrameError("bim.footprint_own", given=spec.file.name)
+    best = max(shapes, key=lambda g: g.footprint.area)
+    floor = best.floor_level_m
+    return best.footprint, 0.0 if np.isnan(floor) else floor
 
 
 def _check(said: Mapping[str, Any], spec: LayerSpec, frame: Frame) -> None:

@@ -1,4 +1,4 @@
-"""The verbs of this package: cim ifc-report."""
+"""The verbs of this package: cim ifc-report and cim import-ifc."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import typer
 from cim import messages
 from cim.cli import _show
 from cim.cli._app import answer
+from cim.jobs import cpu_clock
 from cim.sources.spec import LayerSpec
 
-__all__ = ["ifc_report"]
+__all__ = ["ifc_report", "import_ifc"]
 
 T = messages.text
 
@@ -34,3 +35,30 @@ def ifc_report(
     spec = LayerSpec(file=file, crs=crs, height_datum=height_datum, options=options)
     with _show.progress() as job:
         return answer(None, report(file, spec=spec, job=job))
+
+
+def import_ifc(
+    twin: Annotated[Path, typer.Argument(help=T("cli.option.twin"))],
+    files: Annotated[list[Path], typer.Argument(help=T("bim.option.file"))],
+    at: Annotated[
+        tuple[float, float, float, float] | None, typer.Option("--at", help=T("bim.option.at"))
+    ] = None,
+    points: Annotated[Path | None, typer.Option("--points", help=T("bim.option.points"))] = None,
+    by_footprint: Annotated[
+        bool, typer.Option("--by-footprint", help=T("bim.option.by_footprint"))
+    ] = False,
+    height_datum: Annotated[
+        str | None, typer.Option("--height-datum", help=T("cli.build.height_datum"))
+    ] = None,
+    why: Annotated[str, typer.Option(help=T("cli.option.why"))] = "",
+) -> dict[str, Any]:
+    """Bring IFC files into a twin as a changeset."""
+    from bim_import.bringing import import_ifc as bring
+    from cim.store import open_twin
+
+    with cpu_clock() as cpu_s, _show.progress() as job:
+        record = bring(
+            twin, files, at=at, points=points, by_footprint=by_footprint,
+            height_datum=height_datum, why=why, job=job,
+        )  # fmt: skip
+        return answer(open_twin(twin), {**record, "cpu_s": round(cpu_s(), 3)})

@@ -19,7 +19,7 @@ from cim.model.body import Body, BodyPool
 from cim.model.edit import Edit, apply_to_grid, apply_to_table
 from cim.model.grid import Grid
 from cim.model.kinds import kind, split_layer
-from cim.model.mesh import MeshPool
+from cim.model.mesh import Instance, MeshPool
 from cim.model.table import FeatureTable, empty_table
 from cim.model.twin import Twin
 from cim.store import disk, rows
@@ -361,12 +361,30 @@ def update(path: Path | str, twin: Twin, *, why: str, who: str | None = None) ->
         edits += _edits_between(old, fresh)
     grids = [g for g in twin.rasters.values() if not _same_grid(stored, g)]
     edited = {e.id for e in edits} | _reshaped(stored, twin)
-    instances = tuple(i for i in twin.pool.instances if i.object_id in edited)
+    shown = edited | _remodelled(stored, twin, edited)
+    instances = tuple(i for i in twin.pool.instances if i.object_id in shown)
     meshes = MeshPool(twin.pool.meshes, twin.pool.materials, instances) if instances else None
     bodies = None
     if twin.body_pool and (edited or twin.body_pool.documents):
         bodies = twin.bodies(ids=sorted(edited))
     return commit(path, edits, why=why, who=who, meshes=meshes, bodies=bodies, grids=grids)
+
+
+def _remodelled(stored: StoredTwin, twin: Twin, edited: set[str]) -> set[str]:
+    """Return objects whose row stays and whose meshes differ: a house that gets its model."""
+    fresh = _instances([i for i in twin.pool.instances if i.object_id not in edited])
+    if not fresh:
+        return set()
+    old = _instances(stored.meshes().instances)
+    return {id_ for id_, parts in fresh.items() if old.get(id_) != parts}
+
+
+def _instances(instances: Sequence[Instance]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for one in instances:
+        parts = (one.lod, one.cim_level, one.mesh_id, one.matrix.tobytes())
+        found.setdefault(one.object_id, []).append(parts)
+    return {id_: sorted(parts) for id_, parts in found.items()}
 
 
 def _reshaped(stored: StoredTwin, twin: Twin) -> set[str]:
