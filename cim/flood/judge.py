@@ -115,7 +115,9 @@ def _streets(
     lane, lowest = standard("flood.lane_depth_m"), standard("flood.lowest_point_depth_m")
     closed_m = standard("access.close_depth_m").number()
     slow_m = standard("access.slow_depth_m").number()
-    totals = dict.fromkeys(("links", "failing", "slowed", "closed", "unknown", "assumed"), 0)
+    totals = dict.fromkeys(
+        ("links", "failing", "slowed", "closed", "unknown", "partly", "assumed"), 0
+    )
     for table in tables_of(view, "road"):
         width, assumed = _carriageways(table)
         cut = cut_sections(
@@ -159,7 +161,8 @@ def _streets(
         ]  # fmt: skip
         for name, count in (
             ("links", len(table)), ("failing", (fails & known).sum()), ("slowed", slowed.sum()),
-            ("closed", closed.sum()), ("unknown", (~known).sum()), ("assumed", assumed.sum()),
+            ("closed", closed.sum()), ("unknown", (~known).sum()),
+            ("partly", (known & _cut_off(site, cut, len(table))).sum()), ("assumed", assumed.sum()),
         ):  # fmt: skip
             totals[name] += int(count)
     summary["streets"] = {
@@ -168,6 +171,7 @@ def _streets(
         "links_slowed": totals["slowed"],
         "links_closed": totals["closed"],
         "links_not_judged": totals["unknown"],
+        "links_judged_in_part": totals["partly"],
         "links_with_assumed_width": totals["assumed"],
     }
     rules["streets"] = f"{lane.key}, {lowest.key}"
@@ -208,6 +212,15 @@ def _worst(
     lane_m = standard("flood.lane_width_m").number()
     best, deepest = lane_depths(depth, strip_m=cut.strip_m, lane_m=lane_m)
     return link_depths(best, cut.link, links), link_depths(deepest, cut.link, links)
+
+
+def _cut_off(site: Site, cut: Sections, links: int) -> NDArray[np.bool_]:
+    """Which links have cross-sections outside the area."""
+    out = np.zeros(links, bool)
+    middle = np.nanmean(cut.xy, axis=1)
+    _, _, inside = site.frame.cell_of(middle[:, 0], middle[:, 1])
+    out[cut.link[~inside]] = True
+    return out
 
 
 def _time_above(times_s: Floats, depth_m: Floats, limit_m: float) -> Floats:

@@ -198,6 +198,11 @@ class _Asked:
         return cls(storm, cell_m, float(duration_s), precision, drain_mm_h, manning)
 
     @property
+    def peak_mm_h(self) -> float:
+        """Return the hardest rain anywhere."""
+        return max((z["peak_mm_h"] for z in self.zones), default=self.storm.peak_mm_h)
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """Return what is needed to ask the same again."""
         return {
@@ -249,7 +254,16 @@ def _zones_told(
 ) -> tuple[Mapping[str, Any], ...]:
     if zones is None:
         return ()
-    return tuple({**storm.parameters, "depth_mm": storm.depth_mm} for storm in zones[1])
+    return tuple(
+        {**storm.parameters, "depth_mm": storm.depth_mm, "peak_mm_h": storm.peak_mm_h}
+        for storm in zones[1]
+    )
+
+
+def _rain_title(asked: _Asked, lang: str) -> str:
+    if not asked.zones:
+        return asked.storm.titles[lang]
+    return messages.text("rain.by_zones", {"given": len(asked.zones)}, lang=lang)
 
 
 def _frames(
@@ -348,7 +362,7 @@ def _result(
     return Result(
         question="flood",
         titles={
-            lang: f"{title} · {asked.storm.titles[lang]}"
+            lang: f"{title} · {_rain_title(asked, lang)}"
             for lang, title in {"en": "flood", "zh": "内涝"}.items()
         },
         fields=fields,
@@ -408,7 +422,7 @@ def _summary(
     entered = level > site.floor_level_m + standard("flood.ground_floor_depth_m").number()
     return {
         "rain_mm": round(balance["rain_m3"] / site.area_m2 * 1000.0, 3),
-        "peak_rain_mm_h": round(asked.storm.peak_mm_h, 3),
+        "peak_rain_mm_h": round(asked.peak_mm_h, 3),
         "area_m2": site.area_m2,
         "max_depth_m": round(float(np.nanmax(peak)), 4),
         "wet_cells": int((peak > arrival.number()).sum()),

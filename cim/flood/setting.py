@@ -132,6 +132,11 @@ def set_up(
     made = _Made()
     if zones is not None:
         zone, storms = zones
+        fits = zone.shape == site.frame.shape and zone.max(initial=-1) < len(storms)
+        if not fits:
+            given = f"{zone.shape}, {int(zone.max(initial=-1))}"
+            values = {"shape": site.frame.shape, "storms": len(storms)}
+            raise RequestError("rain.zones", given=given, values=values)
         made.couplings.append(
             ZonedRain(
                 zone=zone.ravel(),

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 _SNAP_M = 1.0  # an end this near to a node is connected to it
 _STORM = ("storm", "combined", "雨水", "雨污合流", "合流")
 _OUTFALL = ("outfall", "出水口", "排放口")
-_INLET = ("inlet", "gully", "雨水口", "雨水篦")
+_INLET = ("inlet", "gully", "grate", "雨水口", "雨水篦", "雨水篦子", "雨水箅", "雨水箅子")
 _PIECE_M, _OUTFALL_PIECE_M = 30.0, 5.0
 _SURCHARGE_M = 100.0  # nothing overflows inside SWMM: the street takes it
 

@@ -183,6 +183,10 @@ def test_rain_by_zones_falls_where_it_is_told_to() -> None:
     assert result.balance["rain_m3"] == pytest.approx(want, rel=1e-9)
     assert result.balance["error_rel"] < 1e-12
     assert [z["depths_mm"] for z in result.parameters["rain_zones"]] == [[20.0], [60.0]]
+    assert result.summary["peak_rain_mm_h"] == 360.0 and "2" in result.titles["zh"]
+    with pytest.raises(RequestError) as caught:
+        asked(bare(basin()), zones=(zone[:-1], [light, heavy]))
+    assert caught.value.key == "rain.zones"
 
 
 def test_f32_keeps_its_account_too() -> None:
