@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import shapely
 
-from cim.errors import RequestError, SimulationError
+from cim.errors import FrameError, RequestError, SimulationError
 from cim.flood.drains import Drains
 from cim.flood.sewer import Sewer, find_sewer
 from cim.model import Twin
+from tests.cim.sources import files
 from tests.towns import EAST, FRAME, NORTH, layer
 
 pytest.importorskip("swmm.toolkit")
@@ -145,3 +147,16 @@ def test_one_network_at_a_time_and_a_broken_one_says_why() -> None:
     ring = found(street_drain(to_node=["B", "C", "OUT"]))
     with Drains(ring, crest_m=np.full(4, 3.5), duration_s=60.0) as again:
         assert again.head_m == pytest.approx([2.0, 1.8, 1.6, 1.4], abs=0.01)
+
+
+def test_the_stage_of_an_outfall_is_brought_to_the_twins_datum_or_refused(tmp_path: Path) -> None:
+    spots = [shapely.Point(517_000.0 + 100 * i, 4_330_000.0) for i in range(2)]
+    numbers = {"stage_m": [2.0, 2.5], "invert_m": [1.0, 1.5]}
+    file = files.write(tmp_path / "nodes.gpkg", spots, type=["outfall", "outfall"], **numbers)
+    asked = {"kind": "pipe_node", "frame_height": "cgvd1985"}
+    with pytest.raises(FrameError) as caught:
+        files.build(file, **asked)
+    assert caught.value.key == "source.no_height_datum"
+    built = files.build(file, height_datum="yellow1956", **asked)
+    stage = built.twin.table("pipe_node").numbers("stage_m")
+    np.testing.assert_allclose(stage, [1.971, 2.471])  # 0.029 m between the two datums
