@@ -18,12 +18,12 @@ from tests.cim.test_flood import bare, basin
 from tests.cim.test_flood_drains import street_drain
 from tests.towns import EAST, NORTH, box, layer
 
-SHOWER = even_storm(depth_mm=60, duration_min=20)
+SHOWER = even_storm(depth_mm=60, duration_min=8)
 F64: Any = {"precision": "f64", "cell_m": 1.0, "drain_mm_h": 0.0}
 
 
 def asked(view: Twin, **options: Any) -> Result:
-    return flood(view, **{"storm": SHOWER, "duration_s": 1800.0, **F64, **options})
+    return flood(view, **{"storm": SHOWER, "duration_s": 720.0, **F64, **options})
 
 
 def street(**tables: Any) -> Twin:
@@ -47,7 +47,7 @@ def street(**tables: Any) -> Twin:
 def test_street_and_pipes_move_the_same_water_and_the_balance_closes() -> None:
     result = asked(street(), drains="pipes")
     told, balance = result.summary["drains"], result.balance
-    assert told["entered_m3"] > 20.0
+    assert told["entered_m3"] > 10.0
     assert told["exchange_error_rel"] < 1e-9
     assert -balance["to_drains_m3"] == pytest.approx(told["entered_m3"], rel=1e-9)
     assert balance["from_drains_m3"] == pytest.approx(told["returned_m3"], rel=1e-9, abs=1e-12)
@@ -84,12 +84,12 @@ def test_pipes_that_are_not_there_are_an_error_only_where_they_are_demanded() ->
 @pytest.mark.parametrize("law", ["green_ampt", "horton", "curve_number", "constant"])
 def test_water_soaks_into_greens_and_is_accounted_for(law: Any) -> None:
     green = layer("green", [box(0, 0, 24, 24)])
-    sealed = asked(bare(basin()), storm=SHOWER)
     result = asked(bare(basin(), green=green), infiltration=law)
     soaked = -result.balance["infiltrated_m3"]
     assert 0.0 < soaked < result.balance["rain_m3"]
     assert result.balance["error_rel"] < 1e-12
-    assert result.balance["stored_m3"] < sealed.balance["stored_m3"]
+    gone = soaked + result.balance["outflow_m3"]
+    assert result.balance["stored_m3"] == pytest.approx(0.060 * 576 - gone, rel=1e-9)
 
 
 def test_a_curve_number_run_keeps_what_the_formula_says() -> None:
@@ -123,6 +123,11 @@ def two_basins() -> np.ndarray:
     return z
 
 
+@pytest.fixture(scope="module")
+def plain() -> Result:
+    return asked(bare(two_basins()))
+
+
 @pytest.mark.parametrize(
     ("kind", "numbers"),
     [
@@ -134,15 +139,16 @@ def two_basins() -> np.ndarray:
         ("pump", {"capacity_m3_s": 0.02, "on_m": 0.02, "off_m": 0.01}),
     ],
 )
-def test_a_structure_moves_water_through_a_wall(kind: str, numbers: dict[str, float]) -> None:
-    plain = asked(bare(two_basins()))
+def test_a_structure_moves_water_through_a_wall(
+    kind: str, numbers: dict[str, float], plain: Result
+) -> None:
     view = with_structure(two_basins(), kind, (8.5, 12.5), (17.5, 12.5), **numbers)
     result = asked(view)
     moved = result.summary["structures"][0]["moved_m3"]
     assert moved > 1.0
     west = np.s_[1:-1, 1:12]
     before, after = (r.field("depth_m").values[-1][west].sum() for r in (plain, result))
-    assert before - after == pytest.approx(moved, rel=1e-2)  # films hang on the walls
+    assert before - after == pytest.approx(moved, rel=2e-2)  # films over the rim
     assert result.balance["through_structures_m3"] == pytest.approx(0.0, abs=1e-9)
     assert result.balance["error_rel"] < 1e-12
 
@@ -150,7 +156,7 @@ def test_a_structure_moves_water_through_a_wall(kind: str, numbers: dict[str, fl
 def test_a_pump_to_the_river_and_a_full_tank() -> None:
     pump = with_structure(basin(), "泵站", (12.5, 12.5), capacity_m3_s=0.01, on_m=0.02)
     out = -asked(pump).balance["out_by_structures_m3"]
-    assert 5.0 < out <= 0.01 * 1800
+    assert 3.0 < out <= 0.01 * 720
     tank = with_structure(basin(), "tank", (12.5, 12.5), volume_m3=3.0, capacity_m3_s=0.05)
     result = asked(tank)
     assert -result.balance["into_tanks_m3"] == pytest.approx(3.0, rel=1e-9)
@@ -175,7 +181,7 @@ def test_rain_by_zones_falls_where_it_is_told_to() -> None:
     zone[:, 12:] = 1
     zone[:, 20:] = -1
     light, heavy = (
-        even_storm(depth_mm=20, duration_min=20),
+        even_storm(depth_mm=20, duration_min=12),
         even_storm(depth_mm=60, duration_min=10),
     )
     result = asked(bare(basin()), zones=(zone, [light, heavy]))
@@ -198,7 +204,7 @@ def test_f32_keeps_its_account_too() -> None:
 def test_moving_water_is_looked_at_and_a_steep_street_is_dangerous() -> None:
     steep = np.full((12, 120), 9.0)
     steep[2:10] = np.linspace(8.0, 3.0, 120)[None, :]
-    result = asked(bare(steep), storm=even_storm(depth_mm=1600, duration_min=10), duration_s=600.0)
+    result = asked(bare(steep), storm=even_storm(depth_mm=1600, duration_min=8), duration_s=480.0)
     told, speed = result.summary["danger"], result.field("speed_max_mps").values
     assert 0.5 < told["speed_max_mps"] < 6.0
     assert told["speed_max_mps"] == pytest.approx(float(np.nanmax(speed)), abs=1e-3)
