@@ -29,7 +29,7 @@ from cim.model.table import FeatureTable
 from cim.model.twin import TwinView
 from scenes import city, overlay, palette
 from scenes.compose import Picture, compose
-from scenes.drawables import Legend
+from scenes.drawables import Label, Legend
 from scenes.drawers import Drawing, draw
 from scenes.files import whole
 from scenes.moments import blank, chosen_field, clock, lies_flat, links_overlay, moments
@@ -44,6 +44,7 @@ _MOST_LYING = 600_000  # corners of what can be picked on the ground
 _LINKS_PX = 2048
 _TEXTS = ("illustrative", "home", "top", "find", "play", "pause", "yes", "no")
 _SPOT_M = 1.5
+_MOST_CUTS, _MOST_NAMES = 6, 300
 
 Reference = tuple[str, int, int]
 
@@ -64,6 +65,8 @@ class PageReport:
         How many times of the run can be shown, and how many it has.
     not_pickable
         Layers on the ground with too many corners to answer a click.
+    labels_left_out
+        Names beyond the 300 a page shows.
     failed
         Layers that could not be drawn, and why.
     """
@@ -75,6 +78,7 @@ class PageReport:
     moments: int
     moments_of_run: int
     not_pickable: tuple[str, ...]
+    labels_left_out: int
     failed: dict[str, str]
 
 
@@ -151,6 +155,7 @@ def write_html(
         moments=len(frames["labels"]) if frames is not None else 0,
         moments_of_run=len(times) if over_time and times is not None else 0,
         not_pickable=header["not_pickable"],
+        labels_left_out=len(picture.labels) - len(header["labels"]),
         failed=picture.failed,
     )
 
@@ -191,7 +196,8 @@ def _header(
         },
         "light": list(picture.light),
         "bookmarks": [_bookmark(b, picture) for b in scene.bookmarks],
-        "annotations": [{"text": a.text, "at": _local(a.at, picture)} for a in scene.annotations],
+        "labels": [{"text": one.text, "at": list(one.at)} for one in _shown_labels(picture)],
+        "clip": [[list(at), list(normal)] for at, normal in picture.clip[:_MOST_CUTS]],
         "selection": list(scene.selection),
         "legend": keyed if any(one["keys"] for one in keyed.values()) else None,
         "texts": {
@@ -200,6 +206,14 @@ def _header(
         },
         "frames": None,
     }
+
+
+def _shown_labels(picture: Picture) -> list[Label]:
+    """Return the texts a page shows: all that are pinned, and as many others as can be read."""
+    pinned = [one for one in picture.labels if one.pinned]
+    return [*pinned, *(one for one in picture.labels if not one.pinned)][
+        : len(pinned) + _MOST_NAMES
+    ]
 
 
 def _local(place: Sequence[float], picture: Picture) -> list[float]:

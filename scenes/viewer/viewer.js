@@ -79,13 +79,17 @@
     in vec3 at; in vec3 rgb; in uint who; in vec2 uv;
     out vec3 place; out vec3 tint; out vec2 spot; flat out uint owner;
     void main() { place = at; tint = rgb; spot = uv; owner = who; gl_Position = view * vec4(at, 1.0); }`;
-  const shown = compile(VERTEX, `
+  const CUT = `
+    uniform int cuts; uniform vec3 cut[6]; uniform vec3 keep[6];
+    void clip(vec3 p) { for (int i = 0; i < cuts; i++) if (dot(p - cut[i], keep[i]) < 0.0) discard; }`;
+  const shown = compile(VERTEX, `${CUT}
     in vec3 place; in vec3 tint; in vec2 spot; flat in uint owner;
     uniform vec3 sun; uniform vec3 eye; uniform int kind; uniform uint chosen;
     uniform sampler2D image; uniform sampler2D over; uniform sampler2D colours;
     uniform vec4 rect; uniform bool overlaid; uniform bool coloured;
     out vec4 pixel;
     void main() {
+      clip(place);
       vec3 c = tint;
       if (kind == 2) { pixel = vec4(c, 1.0); return; }
       if (kind == 1 || kind == 3) c = kind == 1 ? texture(image, spot).rgb : c * texture(image, spot).rgb;
@@ -105,11 +109,11 @@
       vec3 lit = vec3(0.46) + 0.8 * (0.78 * max(0.0, dot(n, sun)) * vec3(1.0, 0.96, 0.88) + 0.26 * max(0.0, dot(n, away)) * vec3(0.82, 0.89, 1.0));
       pixel = vec4(min(c * lit, 1.0), 1.0);
     }`);
-  const asked = compile(VERTEX, `
+  const asked = compile(VERTEX, `${CUT}
     in vec3 place; in vec3 tint; in vec2 spot; flat in uint owner;
     layout(location = 0) out vec4 id; layout(location = 1) out vec4 deep;
     vec4 bytes(uint v) { return vec4(float(v & 255u), float((v >> 8) & 255u), float((v >> 16) & 255u), float(v >> 24)) / 255.0; }
-    void main() { id = bytes(owner); deep = bytes(uint(gl_FragCoord.z * 16777215.0)); }`);
+    void main() { clip(place); id = bytes(owner); deep = bytes(uint(gl_FragCoord.z * 16777215.0)); }`);
 
   const buffer = (target, values) => { const b = gl.createBuffer(); gl.bindBuffer(target, b); gl.bufferData(target, values, gl.STATIC_DRAW); };
   const attribute = (slot, values, n, type, whole) => {
@@ -278,6 +282,11 @@
     const m = matrices();
     gl.useProgram(look.program);
     gl.enable(gl.DEPTH_TEST);
+    gl.uniform1i(look.at.cuts, doc.clip.length);
+    if (doc.clip.length) {
+      gl.uniform3fv(look.at["cut[0]"], doc.clip.flatMap((c) => c[0]));
+      gl.uniform3fv(look.at["keep[0]"], doc.clip.flatMap((c) => c[1]));
+    }
     gl.vertexAttribI4ui(2, 0, 0, 0, 0); // of what has no owner
     gl.uniformMatrix4fv(look.at.view, false, new Float32Array(m.view));
     if (look === shown) {
@@ -430,7 +439,7 @@
     $("north").querySelector("g").setAttribute("transform", `rotate(${(cam.turn * 180) / Math.PI})`);
   };
   const screen = (p) => { const q = apply(matrices().view, p); return [((q[0] + 1) / 2) * canvas.clientWidth, ((1 - q[1]) / 2) * canvas.clientHeight, q[3]]; };
-  const notes = doc.annotations.map((a) => { const n = node("div", { className: "note", textContent: a.text }); document.body.append(n); return [n, a.at]; });
+  const notes = doc.labels.map((a) => { const n = node("div", { className: "note", textContent: a.text }); document.body.append(n); return [n, a.at]; });
   const pin = () => {
     for (const [n, at] of notes) {
       const [x, y, w] = screen(at);

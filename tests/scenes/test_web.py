@@ -19,7 +19,7 @@ from cim.errors import CancelledError, RequestError, StoreError
 from cim.jobs import Job
 from cim.model import GridFrame, Twin
 from cim.model.result import Result, ResultField
-from scenes.scene import Annotation, Bookmark, Eye, Scene
+from scenes.scene import Annotation, Bookmark, Eye, Plane, Scene, Style
 from scenes.web import write_html
 from tests.scenes.browser import Browser, missing, open_browser
 from tests.scenes.conftest import note_undrawn
@@ -246,6 +246,24 @@ def test_bookmarks_annotations_and_the_selection_of_a_scene_come_along(
     box_ = browser.run("return document.querySelector('.note').getBoundingClientRect().toJSON()")
     assert box_["left"] < across < box_["right"] and box_["bottom"] == pytest.approx(down, abs=1)
     assert browser.run("return document.getElementById('now').textContent") == "1:00:00"
+
+
+def test_what_a_cut_takes_away_is_neither_seen_nor_picked(browser: Browser, tmp_path: Path) -> None:
+    view, page = town(), tmp_path / "cut.html"
+    table = view.table("building")
+    cut = Plane(at=(EAST + 47.0, NORTH, 0.0), normal=(1.0, 0.0, 0.0))
+    named = Style("building", label="name")
+    write_html(replace(SMALL, camera="top", clip=(cut,), styles=(named,)), view, path=page)
+    browser.open(page)
+    told = []
+    for i in (0, 1):  # the first stands west of the cut, the second east of it
+        x, y = shapely.get_coordinates(table.geometry[i].centroid)[0]
+        across, down, _ = browser.run("return window.cim.screen(...arguments)", x, y, 10.0)
+        told.append(browser.run("return window.cim.pick(...arguments)", across, down))
+    assert told[0] is None and told[1] == table.ids[1]
+    texts = browser.run("return [...document.querySelectorAll('.note')].map((n) => n.textContent)")
+    assert "房屋2" in texts
+    assert browser.console() == []
 
 
 def test_names_that_look_like_markup_stay_text(browser: Browser, tmp_path: Path) -> None:
