@@ -53,7 +53,7 @@ def mend(path: Path, into: Path) -> Counter[str] | None:
                 state.take(match)
         state.close()
         file.write(b"</osm>\n")
-    whole, broken = out.pop("whole"), out["objects"]
+    whole, broken = out.pop("whole", 0), out["objects"]
     enough = (
         whole and whole >= _LEAST_SHARE * (whole + broken) and stray <= _MOST_STRAY * size + 500
     )

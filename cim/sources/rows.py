@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,10 @@ def parts_of(path: Path, found: Format) -> list[tuple[str, str | None]]:
     if found.driver not in ("GPKG", "XLSX"):
         return [("", "")]
     try:
-        listed = pyogrio.list_layers(path.absolute())
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            listed = pyogrio.list_layers(path.absolute())
+        _refuse_half_numbers(path, told)
     except (pyogrio.errors.DataSourceError, RuntimeError) as error:
         raise _unreadable(path, error) from error
     return [(str(name), None if type_ is None else str(type_)) for name, type_ in listed]
@@ -137,8 +141,8 @@ def _sheet(spec: LayerSpec) -> Rows:
 
     try:
         pyogrio.set_gdal_config_options({"OGR_XLSX_HEADERS": "FORCE"})
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
             _, table = pyogrio.raw.read_arrow(
                 spec.file.absolute(), layer=spec.part or None, datetime_as_string=True
             )
@@ -154,7 +158,15 @@ def _sheet(spec: LayerSpec) -> Rows:
         raise _unreadable(spec.file, error) from error
     finally:
         pyogrio.set_gdal_config_options({"OGR_XLSX_HEADERS": None})
+    _refuse_half_numbers(spec.file, told)
     return split_table(table, geometry="", fid="", geometry_type="")
+
+
+def _refuse_half_numbers(path: Path, told: Sequence[warnings.WarningMessage]) -> None:
+    """Refuse a sheet in which GDAL took the beginning of a damaged number for the number."""
+    half = [str(one.message) for one in told if "incompletely" in str(one.message)]
+    if half:
+        raise SourceError("source.unreadable", given=path.name, values={"why": half[0]})
 
 
 def _cut_rows(file: Path) -> Rows:

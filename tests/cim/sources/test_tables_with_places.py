@@ -240,3 +240,16 @@ def test_a_text_with_one_broken_byte_is_kept_and_listed(tmp_path: Path) -> None:
     built = f.build(path, crs=LONLAT)
     (told,) = [e for e in built.report.entries if e.reason == "source.bytes_replaced"]
     assert told.values["count"] == 1 and len(built.twin.table("tree")) == 20
+
+
+def test_half_a_number_in_a_sheet_is_no_number(tmp_path: Path) -> None:
+    path, broken = tmp_path / "trees.xlsx", tmp_path / "broken.xlsx"
+    data = pandas.DataFrame({"name": ["a", "b"], "x": [517240, 517300], "y": [4330000, 4330050]})
+    pyogrio.write_dataframe(data, path, driver="XLSX", layer="trees")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(broken, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"<v>517240</v>", b"<v>517d40</v>"))
+    assert len(f.build(path, crs="EPSG:4548").twin.table("tree")) == 2
+    with pytest.raises(SourceError) as caught:
+        f.build(broken, crs="EPSG:4548", kind="tree")
+    assert caught.value.key == "source.unreadable" and "517d40" in str(caught.value)
