@@ -16,6 +16,7 @@ from bim_import.native.bulk import Bulk, Unsupported, triangulate
 from bim_import.native.curves import Curves, arc_steps
 from bim_import.native.places import Places
 from bim_import.native.profiles import Profile, fan, profile_of, profiles_of
+from bim_import.native.turning import turned_outwards
 from bim_import.step import Ref, StepFile
 from bim_import.units import Units
 
@@ -93,7 +94,10 @@ class Solids:
             rows.append(self.bulk.faces(faces))
         corners = np.concatenate(rows) if rows else np.zeros((0, 3), np.int64)
         used, local = np.unique(corners, return_inverse=True)
-        return Solid(self.bulk.xyz[used], local.reshape(-1, 3))
+        vertices, triangles = self.bulk.xyz[used], local.reshape(-1, 3)
+        if not len(triangles):
+            raise Unsupported("no triangle")
+        return Solid(vertices, turned_outwards(vertices, triangles))
 
     def _triangles(self, number: int) -> Solid:
         args = self.step.args(number)

@@ -144,6 +144,16 @@ def _brep(s: Small, *, turned: bool = False) -> int:
     return s.add(f"IFCFACETEDBREP(#{s.add(f'IFCCLOSEDSHELL(({listed}))')})")
 
 
+def _unoriented(s: Small) -> int:
+    """Write a cube whose faces look in and out as they come, and no shell that says so."""
+    faces = _faces(s)
+    for i in (1, 4):
+        at = next(k for k, line in enumerate(s.lines) if line.startswith(f"#{faces[i] - 1}="))
+        s.lines[at] = s.lines[at].replace(".T.", ".F.")
+    listed = ",".join(f"#{f}" for f in faces)
+    return s.add(f"IFCFACEBASEDSURFACEMODEL((#{s.add(f'IFCCONNECTEDFACESET(({listed}))')}))")
+
+
 def _triangulated(s: Small) -> int:
     points = s.add("IFCCARTESIANPOINTLIST3D(((0.,0.,0.),(1.,0.,0.),(0.,1.,0.),(0.,0.,6.)))")
     return s.add(f"IFCTRIANGULATEDFACESET(#{points},$,.T.,((1,3,2),(1,2,4),(2,3,4),(3,1,4)),$)")
@@ -157,7 +167,7 @@ def _polygonal(s: Small) -> int:
 
 
 @pytest.mark.parametrize(
-    "body", [_brep, lambda s: _brep(s, turned=True), _triangulated, _polygonal]
+    "body", [_brep, lambda s: _brep(s, turned=True), _unoriented, _triangulated, _polygonal]
 )
 def test_faces_and_tessellations_keep_their_volume(
     tmp_path: Path, body: Callable[[Small], int]
