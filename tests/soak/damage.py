@@ -24,6 +24,7 @@ from cim.crs import proj_crs
 from cim.errors import CimError
 from cim.sources import Built, build_twin, district_from_files, read_district
 from tests.cim.sources import files as f
+from tests.soak.city_formats import CITY_FORMATS, spoil_value
 from tests.soak.values import FURTHER, VALUES
 
 __all__ = ["FORMATS", "LIMIT_BYTES", "good", "spoil"]
@@ -116,6 +117,7 @@ FORMATS: dict[str, tuple[Make, Build]] = {
     "ASC": (_asc, _build_files),
     "district.toml": (_district, _build_district),
     **FURTHER,
+    **CITY_FORMATS,
 }
 
 
@@ -157,8 +159,9 @@ def _one(name: str, origin: Path, at: Path, number: int) -> dict[str, Any]:
     shutil.copytree(origin.parent, at)
     path = at / origin.name
     dice = random.Random(f"{name} {number}")
-    one_value = name in VALUES and number % 2 == 0
-    how = f"value: {VALUES[name](path, dice)}" if one_value else spoil(path, dice)
+    values = {**VALUES, **dict.fromkeys(CITY_FORMATS, spoil_value)}
+    one_value = name in values and number % 2 == 0
+    how = f"value: {values[name](path, dice)}" if one_value else spoil(path, dice)
     start = time.perf_counter()
     key = ""
     with warnings.catch_warnings(record=True) as warned:
