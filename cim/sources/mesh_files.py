@@ -93,6 +93,10 @@ def read(
             one.faults.append(("source.mesh.empty", {}))
         else:
             one.bodies.append(body)
+    if spec.file.suffix.lower() == ".obj":
+        broken = _mended(spec.file.read_bytes())[1]
+        for one in objects.values() if broken else ():
+            one.faults.append(("source.mesh.lines", {"count": broken}))
     for one in objects.values():
         if one.bodies:
             one.bodies = [_joined(one.bodies)]
@@ -172,6 +176,10 @@ def _parts(spec: LayerSpec) -> list[tuple[str, Floats, Any]]:
         mesh = scene.geometry[name]
         if not hasattr(mesh, "faces") or not len(mesh.faces):
             continue
+        shapes = np.shape(mesh.vertices)[1:], np.shape(mesh.faces)[1:]
+        if shapes != ((3,), (3,)):
+            values = {"why": f"vertices {np.shape(mesh.vertices)}"}
+            raise SourceError("source.unreadable", given=spec.file.name, values=values)
         total += len(mesh.faces)
         vertices = np.asarray(mesh.vertices, dtype=np.float64)
         moved = vertices @ matrix[:3, :3].T + matrix[:3, 3]
@@ -213,6 +221,8 @@ def _load(path: Path) -> Any:
 
     data = path.read_bytes()
     _check_counts(path, data)
+    if path.suffix.lower() == ".obj":
+        data, _ = _mended(data)
     try:
         loaded = trimesh.load_scene(
             io.BytesIO(data),
@@ -225,6 +235,39 @@ def _load(path: Path) -> Any:
         why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise SourceError("source.unreadable", given=path.name, values={"why": why}) from error
     return loaded
+
+
+def _mended(data: bytes) -> tuple[bytes, int]:
+    """Return the text of an OBJ without numbers and faces that cannot be read, and how many.
+
+    A vertex that cannot be read stays in its place as NaN: faces name vertices by number.
+    """
+    lines = data.splitlines()
+    count = sum(line.startswith((b"v ", b"v\t")) for line in lines)
+    broken = 0
+    for i, line in enumerate(lines):
+        word = line[:2].strip()
+        if word in (b"v", b"vt", b"vn") and not _NUMBERS[word].fullmatch(line.strip()):
+            lines[i] = word + b" nan nan nan"[: 8 if word == b"vt" else 12]
+        elif word == b"f" and not (
+            _FACE.fullmatch(line.strip())
+            and all(1 <= abs(int(n)) <= count for n in _FIRST.findall(line))
+        ):
+            lines[i] = b"#"
+        else:
+            continue
+        broken += 1
+    return (b"\n".join(lines) + b"\n", broken) if broken else (data, 0)
+
+
+_NUMBER = rb"\s+[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?"
+_NUMBERS = {
+    b"v": re.compile(rb"v(?:" + _NUMBER + rb"){3,7}"),
+    b"vt": re.compile(rb"vt(?:" + _NUMBER + rb"){2,3}"),
+    b"vn": re.compile(rb"vn(?:" + _NUMBER + rb"){3}"),
+}
+_FACE = re.compile(rb"f(?:\s+-?\d{1,9}(?:/(?:-?\d{1,9})?){0,2}){3,}")
+_FIRST = re.compile(rb"\s(-?\d+)")
 
 
 def _check_counts(path: Path, data: bytes) -> None:

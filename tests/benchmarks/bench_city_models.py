@@ -133,7 +133,7 @@ def _cjio(path: Path) -> dict[str, Any] | None:
     if done.returncode:
         print(done.stderr[-500:], file=sys.stderr)
         return None
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])  # cjio prints before
     return found
 
 

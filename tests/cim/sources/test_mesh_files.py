@@ -128,3 +128,15 @@ def test_a_file_outside_the_folder_is_not_followed(tmp_path: Path) -> None:
     )
     twin = build(folder / "a.obj", at=[EAST, NORTH, 0.0]).twin
     assert all(m.rgba[:2] != (1.0, 0.0) for m in twin.pool.materials)
+
+
+def test_a_broken_line_of_an_obj_costs_only_itself(tmp_path: Path) -> None:
+    path = box(tmp_path / "a.obj", (10.0, 6.0, 8.0))
+    lines = path.read_text().splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("v "))
+    lines[first] = "v 1.2.3 x 0"
+    path.write_text("\n".join(lines))
+    built = build(path, at=[EAST, NORTH, 3.0])
+    assert built.report.total.kept == 1
+    assert "source.mesh.lines" in {e.reason for e in built.report.entries}
+    assert 0 < len(next(iter(built.twin.pool.meshes.values())).triangles) < 12
