@@ -252,7 +252,7 @@ class Canvas:
         v = ((bounds[3] - y) / (bounds[3] - bounds[1]) * (high - 2) + 1) / high
         over = behind(actor(sheet(self._sheet, u, v)), 1.0)
         unlit(over)
-        over.ForceTranslucentOn()
+        over.ForceOpaqueOn()  # blended all the same, without the passes that sort what is clear
         data = image_data(padded, upside_down=False)
         over.SetTexture(texture(data, repeat=False))
         self._cut(over)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from cim import messages
-from cim.cli._ask import BoundsOption, SchemeOption, TwinArgument, ask
+from cim.cli._ask import BoundsOption, PictureOption, SchemeOption, TwinArgument, ask
 from cim.model.twin import fitting_cell_m
 
 __all__ = ["verb"]
@@ -32,6 +32,7 @@ def verb(
     ] = "none",
     bounds: BoundsOption = None,
     scheme: SchemeOption = None,
+    picture: PictureOption = None,
 ) -> dict[str, Any]:
     """Rain on a twin."""
     from cim.flood import design_storm, flood
@@ -52,4 +53,5 @@ def verb(
             job=job,
         ),
         bounds=bounds,
+        picture=picture,
     )

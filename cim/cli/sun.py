@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cim import messages
-from cim.cli._ask import BoundsOption, SchemeOption, TwinArgument, ask
+from cim.cli._ask import BoundsOption, PictureOption, SchemeOption, TwinArgument, ask
 from cim.model.twin import fitting_cell_m
 
 __all__ = ["verb"]
@@ -22,6 +22,7 @@ def verb(
     ] = None,
     bounds: BoundsOption = None,
     scheme: SchemeOption = None,
+    picture: PictureOption = None,
 ) -> dict[str, Any]:
     """Cast shadows."""
     from cim.planning import sun
@@ -37,4 +38,5 @@ def verb(
             job=job,
         ),
         bounds=bounds,
+        picture=picture,
     )

@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from cim.cli import main
+from cim.cli import _ask, main
 from cim.cli.schema import SCHEMAS
 from scenes.probe import opengl
 
@@ -242,6 +242,29 @@ def test_the_sketch_is_flooded_shaded_and_loaded_with_traffic(
         assert code == 0, drawn
         valid("render", drawn)
         assert png.stat().st_size > 10_000 and drawn["objects"] > 100
+
+
+def test_a_question_draws_its_answer_where_asked(cim: Cim, sketch: Path, tmp_path: Path) -> None:
+    png = tmp_path / "shade.png"
+    words = ("sun", sketch, "--date", "2026-12-22", "--cell-m", 4, "--picture")
+    code, record, _ = cim(*words, png)
+    if opengl().ok:
+        assert code == 0 and record["picture"] == str(png) and png.stat().st_size > 10_000
+        assert record["not_drawn"] == {}
+    else:
+        assert code == 3 and record["picture"] is None and record["missing"]
+    assert record["run"] in {run["run"] for run in cim("runs", sketch)[1]["runs"]}
+    assert cim(*words, tmp_path / "no" / "shade.png")[0] == 2
+
+
+def test_without_the_viewer_a_picture_is_refused_before_the_question(
+    cim: Cim, sketch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_ask, "entry_points", lambda **_: ())
+    words = ("traffic", sketch, "--picture", tmp_path / "flow.png")
+    code, record, _ = cim(*words)
+    assert code == 3 and record["error"]["remedy"]
+    assert cim("runs", sketch)[1]["runs"] == []
 
 
 def test_a_scheme_changes_the_answer_and_not_the_base(cim: Cim, sketch: Path) -> None:
