@@ -1,4 +1,4 @@
-"""Scenes that move: a hundred thousand buildings orbited, dragged, walked in, picked, recoloured."""
+"""Scenes that move: a hundred thousand buildings orbited, dragged, picked, recoloured."""
 
 from __future__ import annotations
 
@@ -239,4 +239,4 @@ def _flood() -> Row:
     plotter.close()
     return Row("flood frame, 1,000,000 cells, new depths", own, bar_s=0.08,
                peer="PyVista, StructuredGrid, new scalars", peer_s=peer,
-               note="colours by table, sent and drawn over the ground, as while playing")  # fmt: skip
+               note="colours by table, sent and drawn, as while playing")  # fmt: skip
