@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scenes.drawables import Segments, Surface
 
 __all__ = ["AMBIENT", "DIFFUSE", "actor", "array", "behind", "image_data", "lines_actor", "mesh"]
-__all__ += ["sheet", "surface_actor", "texture", "unlit"]
+__all__ += ["set_faces", "sheet", "sheet_faces", "surface_actor", "texture", "unlit"]
 
 AMBIENT, DIFFUSE = 0.46, 0.80
 
@@ -101,12 +101,27 @@ def lines_actor(lines: Segments) -> Any:
     return made
 
 
+def sheet_faces(rows: int, cols: int) -> NDArray[np.int32]:
+    """Return the triangles of a sheet of rows and columns of points."""
+    corner = (np.arange(rows - 1)[:, None] * cols + np.arange(cols - 1)).ravel()
+    a, b, c, d = corner, corner + 1, corner + cols, corner + cols + 1
+    return np.concatenate([np.c_[a, c, b], np.c_[b, c, d]]).astype(np.int32)
+
+
+def set_faces(data: Any, faces: NDArray[np.int32]) -> None:
+    """Give a mesh other triangles over the same points."""
+    from vtkmodules.vtkCommonDataModel import vtkCellArray
+
+    cells = vtkCellArray()
+    offsets = np.arange(0, faces.size + 1, 3, dtype=np.int32)
+    cells.SetData(array(offsets), array(np.ascontiguousarray(faces, dtype=np.int32).ravel()))
+    data.SetPolys(cells)
+
+
 def sheet(points: NDArray[np.float32], u: NDArray[Any], v: NDArray[Any]) -> Any:
     """Return a mesh of rows and columns of points (r, c, 3) with (r, c) texture coordinates."""
     rows, cols, _ = points.shape
-    corner = (np.arange(rows - 1)[:, None] * cols + np.arange(cols - 1)).ravel()
-    a, b, c, d = corner, corner + 1, corner + cols, corner + cols + 1
-    data = mesh(points.reshape(-1, 3), np.concatenate([np.c_[a, c, b], np.c_[b, c, d]]))
+    data = mesh(points.reshape(-1, 3), sheet_faces(rows, cols))
     data.GetPointData().SetTCoords(array(np.c_[u.ravel(), v.ravel()].astype(np.float32)))
     return data
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from kernels._jit import kernel
 
-__all__ = ["tint"]
+__all__ = ["lay_over", "tint"]
 
 
 @kernel
@@ -45,7 +45,34 @@ def tint(
                 out[r, c, i] = table[k, i]
 
 
+@kernel
+def lay_over(
+    cells: npt.NDArray[np.uint8], base: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]
+) -> None:
+    """Write cells over an image that has a whole number of its pixels for each.
+
+    Parameters
+    ----------
+    cells
+        (rows, cols, 4) uint8.
+    base
+        (k rows, k cols, 4) uint8: what is seen where cells are clear.
+    out
+        (k rows + 2, k cols + 2, 4) uint8, written inside its rim of one pixel.
+    """
+    k = base.shape[0] // cells.shape[0]
+    for r in range(base.shape[0]):
+        for c in range(base.shape[1]):
+            cell, below, made = cells[r // k, c // k], base[r, c], out[r + 1, c + 1]
+            share = int(cell[3])
+            for i in range(3):
+                made[i] = (int(cell[i]) * share + int(below[i]) * (255 - share) + 127) // 255
+            made[3] = max(cell[3], below[3])
+
+
 def warm() -> None:
     """Compile for the types pictures use."""
+    cell = np.zeros((1, 1, 4), np.uint8)
+    lay_over(cell, cell, np.zeros((3, 3, 4), np.uint8))
     tint(np.zeros((1, 1), np.float32), np.zeros((2, 4), np.uint8), 0.0, 1.0, 0.0,
          np.zeros((1, 1, 4), np.uint8))  # fmt: skip

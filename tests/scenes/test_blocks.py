@@ -203,4 +203,5 @@ def test_water_laid_over_the_ground_shows_and_dries(screen: None, picture: Pictu
         dry = canvas.frame(picture.camera).astype(int)
     share = (wet[..., 2] - wet[..., 0] > 80).mean()
     assert 0.1 < share < 0.7
-    assert np.abs(before - dry).max() <= 2
+    assert not (dry[..., 2] - dry[..., 0] > 80).any()
+    assert np.abs(before - dry).mean() < 1.0  # the ground under cells has an image of its own

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cim.errors import RequestError
 from cim.model import Twin
-from kernels.spatial.tint import tint
+from kernels.spatial.tint import lay_over, tint
 from scenes import palette
 from scenes.backend import shoot
 from scenes.compose import Picture, compose
@@ -190,3 +190,20 @@ def test_cells_are_tinted_as_by_a_plain_lookup(values: list[float]) -> None:
             at = float(value) / 2.0 * 9
             near = {int(np.clip(np.floor(at + 0.5 + e), 0, 9)) for e in (-1e-4, 1e-4)}
             assert rgba.tolist() in [table[k].tolist() for k in near]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 3), st.integers(0, 2**32 - 1))
+def test_cells_lie_over_an_image_as_glass_does(finer: int, seed: int) -> None:
+    """Beside numpy: share of the cell plus the rest of what is below, to half a step."""
+    rng = np.random.default_rng(seed)
+    cells = rng.integers(0, 256, (3, 4, 4)).astype(np.uint8)
+    base = rng.integers(0, 256, (3 * finer, 4 * finer, 4)).astype(np.uint8)
+    base[..., 3] = 255
+    out = np.zeros((3 * finer + 2, 4 * finer + 2, 4), np.uint8)
+    lay_over(cells, base, out)
+    large = cells.repeat(finer, axis=0).repeat(finer, axis=1).astype(float)
+    share = large[..., 3:] / 255
+    expected = large[..., :3] * share + base[..., :3] * (1 - share)
+    assert np.abs(out[1:-1, 1:-1, :3] - expected).max() <= 0.51
+    assert (out[1:-1, 1:-1, 3] == 255).all() and not out[0].any() and not out[:, -1].any()
