@@ -124,16 +124,13 @@ class Canvas:
         u, v = np.meshgrid(np.linspace(0, 1, cols), np.linspace(1, 0, rows))
         data = sheet(self._sheet, u, v)
         self._land_data, self._faces = data, sheet_faces(rows, cols)
-        self._image, self._clear = picture.ground.image, picture.clear
+        self._image = picture.ground.image
         self._land = np.empty((rows * cols, 4), np.uint8)
         self._land_colours = array(self._land)
         data.GetPointData().SetScalars(self._land_colours)
         land = behind(actor(data), 2.0)
         unlit(land)
         land.SetTexture(texture(image_data(picture.ground.image), repeat=False))
-        if picture.clear < 1.0:
-            land.GetProperty().SetOpacity(picture.clear)
-            land.ForceTranslucentOn()
         self._fixed += self._add(land)
         for surface in picture.bodies:
             one, count = self._add_surface(surface)
@@ -265,8 +262,7 @@ class Canvas:
         v = ((bounds[3] - y) / (bounds[3] - bounds[1]) * high + 1) / (high + 2)
         held = ((u > 0) & (u < 1) & (v > 0) & (v < 1)).ravel()
         touched, covered = held[self._faces].any(axis=1), held[self._faces].all(axis=1)
-        if self._clear == 1.0:
-            set_faces(self._land_data, self._faces[~covered])
+        set_faces(self._land_data, self._faces[~covered])
         shape = sheet(self._sheet, u, v)
         set_faces(shape, self._faces[touched])
         shape.GetPointData().SetScalars(self._land_colours)
@@ -281,12 +277,10 @@ class Canvas:
     def _under(
         self, bounds: tuple[float, float, float, float], size: tuple[int, int]
     ) -> NDArray[np.uint8]:
-        """Return the painted ground under a grid as (h, w, 4); clear where it is seen through."""
+        """Return the painted ground under a grid as (h, w, 4)."""
         from PIL import Image
 
         out = np.zeros((size[1], size[0], 4), np.uint8)
-        if self._clear < 1.0:
-            return out
         high, wide, _ = self._image.shape
         first, last = self._sheet[0, 0, :2], self._sheet[-1, -1, :2]
         west, north = first[0] + self._origin.x, first[1] + self._origin.y

@@ -31,7 +31,6 @@ _FINER = 2.4  # pixels of the painted ground for each of the picture
 _ON_GROUND = ("road", "pipe")
 _FOR_LEGEND = 0.15
 _PICKED_M = 4.0  # width of a street that is picked out
-_CLEAR = 0.35  # how solid the ground is where one looks through it
 _FEW = 12  # buildings: fewer make a portrait of the one in the middle
 _MOST_POINTS = 100_000  # of a surface, to aim the camera by
 
@@ -62,8 +61,6 @@ class Picture:
         Texts and where they are pinned.
     clip
         Cuts, each a point and the direction that stays, scene metres.
-    clear
-        How solid the ground is: 1, or less where one looks through it.
     """
 
     origin: Origin
@@ -81,7 +78,6 @@ class Picture:
     failed: dict[str, str] = field(default_factory=dict)
     labels: tuple[Label, ...] = ()
     clip: tuple[tuple[Point, Point], ...] = ()
-    clear: float = 1.0
 
     @cached_property
     def surfaces(self) -> list[Surface]:
@@ -176,7 +172,6 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
         failed=failed,
         labels=staging.labels(scene, view, layers, box, terrain, origin),
         clip=staging.cuts(scene, origin),
-        clear=_CLEAR if scene.underground else 1.0,
     )
 
 

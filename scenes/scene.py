@@ -127,7 +127,7 @@ class Scene:
     title
         Heading; the twin's or result's own where None.
     underground
-        Whether pipes are shown and the ground is seen through.
+        Whether pipes are painted.
     styles
         How layers look, those that do not look as usual.
     legend

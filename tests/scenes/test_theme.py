@@ -156,11 +156,6 @@ def test_texts_are_pinned_where_they_belong(screen: None) -> None:
     assert {one.text for one in others} == {f"房屋{i + 1}" for i in range(12)}
 
 
-def test_underground_the_ground_is_seen_through() -> None:
-    assert compose(replace(SCENE, underground=True), town()).clear < 1.0
-    assert compose(SCENE, town()).clear == 1.0
-
-
 @pytest.mark.parametrize(
     ("text", "layers"),
     [("房屋3", ["building"]), ("东路", ["road", "road"]), ("  ", []), ("xyz", [])],
