@@ -18,11 +18,12 @@ from cim.authoring.tables import Row
 from cim.crs import transform
 from cim.errors import SourceError
 
-__all__ = ["Building", "building_features", "check_clear", "named_buildings", "street_buildings"]
+__all__ = [
+    "Building", "building_features", "check_clear", "first_number", "name_houses",
+    "named_buildings", "street_buildings",
+]  # fmt: skip
 
 _PLINTH_M = 0.45  # ground floor above the court: three steps
-_SIDE_M = 3.0  # between a house and the sides of its plot
-_BACK_M = 4.0
 _RESIDENT_M2 = {"residential": 36.0}
 _JOB_M2 = {
     "residential": 900.0, "hotel": 60.0, "office": 22.0, "commerce": 35.0, "restaurant": 30.0,
@@ -81,7 +82,7 @@ def street_buildings(plots: Sequence[Plot]) -> list[Building]:
         fabric, name = plot.fabric, plot.source_id
         shape = choose(name + "/shape", fabric.words("shapes"))
         length_m, width_m = _size(plot)
-        setback = min(fabric.real("setback_m"), plot.depth_m - width_m - 1.5)
+        setback = min(fabric.real("setback_m"), plot.depth_m - width_m - fabric.real("back_m") / 2)
         y = -plot.depth_m / 2 + setback + width_m / 2
         figure = plan(shape, length_m, width_m)
         if roll(name + "/mirror", 2):
@@ -96,6 +97,78 @@ def street_buildings(plots: Sequence[Plot]) -> list[Building]:
             )
         )  # fmt: skip
     return made
+
+
+def name_houses(
+    buildings: Sequence[Building], rows: Sequence[Row], expected: Mapping[str, float]
+) -> list[Building]:
+    """Give the houses of ``named.csv``, known by their number only, to buildings on the street.
+
+    Each takes the free unnamed building of its side whose front lies nearest to where the
+    number falls, between the named neighbours in the order of numbers.
+
+    Parameters
+    ----------
+    expected
+        Metres along the road of each row's ``source_id``.
+
+    Raises
+    ------
+    SourceError
+        No building is free on that side.
+    """
+    made = list(buildings)
+    for row in rows:
+        name, road = row.text("source_id"), row.text("road")
+        number = int(row.text("number").split("-")[0])
+        even = number % 2 == 0
+        side = [(i, one) for i, one in enumerate(made) if (one.road, one.even) == (road, even)]
+        fixed = [(first_number(one.number), one.at_m) for _, one in side if one.number]
+        low = max((at for n, at in fixed if n < number), default=-1.0)
+        high = min((at for n, at in fixed if n > number), default=1e9)
+        free = [
+            (abs(one.at_m - expected[name]), i)
+            for i, one in side
+            if low < one.at_m < high and "name" not in one.properties
+            and one.properties["use"] in ("residential", "hotel", "office")
+        ]  # fmt: skip
+        if not free:
+            raise SourceError("authoring.no_house", given=row.where)
+        index = min(free)[1]
+        old = made[index]
+        made[index] = Building(
+            name, old.footprint, road, old.at_m, even, row.text("number"), _renamed(row, old)
+        )
+    return made
+
+
+def first_number(number: str) -> int:
+    """Return the first of "24-26", the plain part of "31增2"."""
+    return int(number.split("-", maxsplit=1)[0].split("增", maxsplit=1)[0])
+
+
+def _renamed(row: Row, old: Building) -> dict[str, Any]:
+    values = dict(old.properties)
+    storeys = row.whole_or_none("storeys") or values["storeys_above"]
+    storey_m = (values["height_m"] - _PLINTH_M) / values["storeys_above"]
+    rise = values["ridge_m"] - values["height_m"] if values["ridge_m"] else None
+    height = round(storeys * storey_m + _PLINTH_M, 2)
+    floor_area = row.real_or_none("floor_area_m2") or round(float(old.footprint.area) * storeys, 1)
+    use = row.text_or_none("use") or values["use"]
+    return {
+        "name": row.text("name"),
+        **values,
+        "height_m": height,
+        "ridge_m": None if rise is None else round(height + rise, 2),
+        "storeys_above": storeys,
+        "year": row.whole_or_none("year"),
+        "style": row.text_or_none("style"),
+        "protection": row.text_or_none("protection"),
+        "use": use,
+        "floor_area_m2": floor_area,
+        **_people(use, floor_area),
+        "basis": row.text("source"),
+    }
 
 
 def check_clear(buildings: Sequence[Building], streets: Mapping[str, Any]) -> None:
@@ -205,13 +278,13 @@ def _people(use: str, floor_area_m2: float) -> dict[str, int]:
 def _size(plot: Plot) -> tuple[float, float]:
     fabric, name = plot.fabric, plot.source_id
     most = (
-        plot.length_m - 2 * _SIDE_M,
-        plot.depth_m - min(fabric.real("setback_m"), plot.depth_m / 4) - _BACK_M,
+        plot.length_m - 2 * fabric.real("side_m"),
+        plot.depth_m - min(fabric.real("setback_m"), plot.depth_m / 4) - fabric.real("back_m"),
     )
     cover = spread(name + "/cover", fabric.real("cover_min"), fabric.real("cover_max"), step=0.01)
     length = min(most[0], fabric.real("longest_m") - roll(name + "/long", 30) / 10)
     width = cover * plot.length_m * plot.depth_m / length
-    return round(length, 1), round(min(max(width, 8.0), most[1], fabric.real("deepest_m")), 1)
+    return round(length, 1), round(min(max(width, 7.0), most[1], fabric.real("deepest_m")), 1)
 
 
 def _mirrored(figure: Any) -> Any:

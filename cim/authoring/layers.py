@@ -85,7 +85,7 @@ def write_terrain(path: Path, level_m: NDArray[np.float64], *, west: float, nort
         "crs": CRS,
         "transform": rasterio.Affine(1.0, 0.0, west, 0.0, -1.0, north),
         "compress": "deflate",
-        "zlevel": 9,
+        "zlevel": 6,
         "predictor": 2,
         "tiled": True,
         "blockxsize": 256,

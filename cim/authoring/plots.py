@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,13 @@ from cim.authoring.layers import Feature
 from cim.authoring.shapes import place
 from cim.authoring.streets import Network, Road
 from cim.authoring.tables import Row
+from cim.authoring.taken import Taken
 from cim.errors import SourceError
 
-__all__ = ["Plot", "corridors", "named_plots", "parcel_features", "street_plots", "wall_features"]
+__all__ = [
+    "Plot", "corridors", "infill_plots", "named_plots", "parcel_features", "street_plots",
+    "wall_features",
+]  # fmt: skip
 
 _CLEAR_M = 0.05  # between a wall and the street's edge, so that rounding cannot make them touch
 _SHIFTS = (0.0, 1.0, 2.5, 4.0)  # steps back from the street where it bends
@@ -92,45 +96,166 @@ def named_plots(rows: Sequence[Row], network: Network, frame: StreetFrame) -> li
 
 
 def street_plots(
-    rows: Sequence[Row], fabrics: Sequence[Row], network: Network, taken: Sequence[Any]
+    rows: Sequence[Row],
+    fabrics: Sequence[Row],
+    network: Network,
+    ground: Taken,
+    zones: Mapping[str, Any],
 ) -> list[Plot]:
     """Return plots laid along the stretches of ``frontages.csv``, clear of all that is taken.
 
     Parameters
     ----------
     rows
-        Stretches: road, side, from and to which crossing, fabric, depth.
+        Stretches in order of preference: road (``*``: every one), side (odd, even, both), from
+        and to which crossing, fabric, depth, how far behind the street, within which zone.
     fabrics
         What the fabrics are: frontage, share of plots built on.
-    taken
-        Polygons no plot may touch: streets, parks, named plots.
+    ground
+        What no plot may touch: streets, parks, named plots; the new plots are added.
+    zones
+        Polygons by name for the column ``within``.
+    """
+    kinds = {row.text("fabric"): row for row in fabrics}
+    plots: list[Plot] = []
+    for row in rows:
+        fabric = kinds[row.text("fabric")]
+        zone = zones[row.text("within")] if row.text("within") else None
+        every = row.text("road") == "*"
+        for name in network.roads if every else [row.text("road")]:
+            for side in ("odd", "even") if row.text("side") == "both" else (row.text("side"),):
+                block = f"{row.text('block')}-{name}-{side}" if every else row.text("block")
+                plots += _stretch(block, row, network, name, side == "even", fabric, ground, zone)
+    return plots
+
+
+def infill_plots(
+    rows: Sequence[Row],
+    fabrics: Sequence[Row],
+    network: Network,
+    frame: StreetFrame,
+    ground: Taken,
+    zones: Mapping[str, Any],
+) -> list[Plot]:
+    """Return plots in lanes (里弄) on the ground that the plots on the streets left free.
+
+    Rows run along u through each zone of ``infill.csv``; a plot belongs to its nearest road.
     """
     import shapely
 
     kinds = {row.text("fabric"): row for row in fabrics}
-    blocked = list(taken)
+    names = list(network.roads)
+    tree = shapely.STRtree([network.roads[name].line for name in names])
     plots: list[Plot] = []
     for row in rows:
-        road, fabric = network.roads[row.text("road")], kinds[row.text("fabric")]
-        even = row.text("side") == "even"
-        ends = [_end(network, road, row.text(name)) for name in ("from_road", "to_road")]
-        at_m, stop_m = min(ends), max(ends)
-        count = 0
-        while at_m < stop_m:
-            name = f"{row.text('block')}-{count:02d}"
-            front = spread(
-                name + "/front", fabric.real("frontage_min_m"), fabric.real("frontage_max_m")
-            )
-            plot = _fit(name, road, at_m, front, even, row, fabric, blocked)
-            if plot is None:
-                at_m += 2.0
-                continue
-            count += 1
-            at_m += front + 0.3
-            if roll(name + "/built", 100) < row.whole("built_percent"):
-                plots.append(plot)
-                blocked.append(plot.polygon)
-                shapely.prepare(plot.polygon)
+        zone, fabric = zones[row.text("within")], kinds[row.text("fabric")]
+        corners = frame.to_uv(shapely.get_coordinates(zone))
+        (u0, v0), (u1, v1) = corners.min(axis=0), corners.max(axis=0)
+        for v in np.arange(math.floor(v0), v1, 2.0):
+            u = np.arange(math.floor(u0), u1, 2.0)
+            size = (fabric.real("frontage_min_m"), row.real("depth_m"))
+            likely = _likely(u, float(v), size, row.real("lane_m"), frame, ground, zone)
+            skip_to = -math.inf
+            for start in u[likely]:
+                if start < skip_to:
+                    continue
+                plot = _lane_plot(f"{row.text('block')}-{start:.0f}-{v:.0f}", (start, v), row,
+                                  fabric, network, frame, ground, zone, names, tree)  # fmt: skip
+                if plot is not None:
+                    plots.append(plot)
+                    ground.add(plot.polygon)
+                    skip_to = start + plot.length_m + 0.1
+    return plots
+
+
+def _likely(
+    u: Any,
+    v: float,
+    size: tuple[float, float],
+    lane_m: float,
+    frame: StreetFrame,
+    ground: Taken,
+    zone: Any,
+) -> Any:
+    """Return where along a row a plot of the least size meets no taken cell."""
+    import shapely
+
+    low = ground.inner_m
+    across = np.linspace(low, size[0] - low, 6)
+    deep = np.linspace(low - lane_m, size[1] + lane_m - low, 8)
+    a, b = np.meshgrid(across, deep)
+    spots = np.stack(
+        [u[:, None] + a.ravel()[None, :], np.full((u.size, 1), v) + b.ravel()[None, :]], axis=-1
+    )
+    xy = frame.to_xy(spots.reshape(-1, 2)).reshape(spots.shape)
+    clear = np.asarray(~ground.blocked(xy).any(axis=1))
+    inside = xy[clear]
+    clear[clear] = shapely.contains_xy(zone, inside[..., 0], inside[..., 1]).all(axis=1)
+    return clear
+
+
+def _lane_plot(
+    name: str,
+    corner_uv: tuple[float, float],
+    row: Row,
+    fabric: Row,
+    network: Network,
+    frame: StreetFrame,
+    ground: Taken,
+    zone: Any,
+    names: Sequence[str],
+    tree: Any,
+) -> Plot | None:
+    import shapely
+
+    front = spread(name + "/front", fabric.real("frontage_min_m"), fabric.real("frontage_max_m"))
+    depth, lane = row.real("depth_m"), row.real("lane_m")
+    for front_m in (front, fabric.real("frontage_min_m")):
+        centre = frame.to_xy([[corner_uv[0] + front_m / 2, corner_uv[1] + depth / 2]])[0]
+        polygon = place(_box(front_m, depth), centre, frame.axis)
+        room = place(_box(front_m, depth + 2 * lane), centre, frame.axis)
+        if shapely.contains_properly(zone, room) and ground.free(room):
+            middle = (float(centre[0]), float(centre[1]))
+            road = network.roads[names[int(tree.nearest(shapely.Point(middle)))]]
+            at_m, even = _front(road, middle)
+            near = road.line.interpolate(at_m)
+            east, north = frame.axis
+            to_road = (near.x - middle[0]) * north - (near.y - middle[1]) * east
+            along = (east, north) if to_road > 0 else (-east, -north)
+            return Plot(name, polygon, road.name, at_m, even, along, middle, front_m, depth, fabric)
+    return None
+
+
+def _stretch(
+    block: str,
+    row: Row,
+    network: Network,
+    road_name: str,
+    even: bool,
+    fabric: Row,
+    ground: Taken,
+    zone: Any,
+) -> list[Plot]:
+    road = network.roads[road_name]
+    ends = [_end(network, road, row.text(name)) for name in ("from_road", "to_road")]
+    at_m, stop_m = min(ends), max(ends)
+    plots: list[Plot] = []
+    front = 0.0
+    count, chosen = 0, ""
+    while at_m < stop_m:
+        name = f"{block}-{count:02d}"
+        if name != chosen:
+            least, most = fabric.real("frontage_min_m"), fabric.real("frontage_max_m")
+            chosen, front = name, spread(name + "/front", least, most)
+        plot = _fit(name, road, at_m, front, even, row, fabric, ground, zone)
+        if plot is None:
+            at_m += 2.0
+            continue
+        count += 1
+        at_m += front + 0.3
+        if roll(name + "/built", 100) < row.whole("built_percent"):
+            plots.append(plot)
+            ground.add(plot.polygon)
     return plots
 
 
@@ -151,9 +276,9 @@ def parcel_features(plots: Sequence[Plot]) -> list[Feature]:
     ]
 
 
-def wall_features(plots: Sequence[Plot], *, most: int) -> list[Feature]:
-    """Return courtyard walls (院墙) of the first `most` walled plots, open at a gate."""
-    walled = [p for p in plots if p.fabric.real_or_none("wall_m")][:most]
+def wall_features(plots: Sequence[Plot]) -> list[Feature]:
+    """Return courtyard walls (院墙) of the walled plots, open at a gate."""
+    walled = [p for p in plots if p.fabric.real_or_none("wall_m")]
     return [
         Feature(f"wall-{p.source_id}", _wall(p), {"height_m": p.fabric.real("wall_m")})
         for p in walled
@@ -164,7 +289,8 @@ def _wall(plot: Plot) -> Any:
     import shapely
 
     x, y = plot.length_m / 2 - _WALL_INSET_M, plot.depth_m / 2 - _WALL_INSET_M
-    gate = round(-x + 3.0 + roll(plot.source_id + "/gate", 30) * (2 * x - 6.0 - _GATE_M) / 30, 2)
+    slack = 2 * x - 4.0 - _GATE_M
+    gate = round(-x + 2.0 + roll(plot.source_id + "/gate", 30) * slack / 30, 2)
     path = [(gate + _GATE_M, -y), (x, -y), (x, y), (-x, y), (-x, -y), (gate, -y)]
     return place(shapely.LineString(path), np.asarray(plot.centre), plot.along)
 
@@ -187,12 +313,12 @@ def _fit(
     even: bool,
     row: Row,
     fabric: Row,
-    blocked: Sequence[Any],
+    ground: Taken,
+    zone: Any,
 ) -> Plot | None:
     """Return a plot whose front begins at `at_m`, or None where there is no room."""
     import shapely
 
-    depth_m = row.real("depth_m")
     start, end = (road.line.interpolate(at_m + step) for step in (0.0, front_m))
     run = math.hypot(end.x - start.x, end.y - start.y)
     if run < 0.98 * front_m:
@@ -201,17 +327,34 @@ def _fit(
     # y points away from the street; odd numbers lie left of the course, even ones right
     along = (east, north) if not even else (-east, -north)
     away = (-along[1], along[0])
-    for shift in _SHIFTS:
-        reach = road.width_m / 2.0 + _CLEAR_M + shift + depth_m / 2.0
-        centre = np.array(
-            [(start.x + end.x) / 2 + away[0] * reach, (start.y + end.y) / 2 + away[1] * reach]
-        )
-        polygon = place(_box(front_m, depth_m), centre, along)
-        if not any(shapely.intersects(polygon, other) for other in blocked):
-            middle = (float(centre[0]), float(centre[1]))
-            at = at_m + front_m / 2
-            return Plot(name, polygon, road.name, at, even, along, middle, front_m, depth_m, fabric)
+    depths = _depths(row, fabric)
+    behind = road.width_m / 2.0 + row.real("behind_m")
+    middle_xy = np.array([(start.x + end.x) / 2, (start.y + end.y) / 2])
+    sure = np.array([behind + _SHIFTS[-1] + ground.inner_m, behind + depths[-1] - ground.inner_m])
+    if ground.blocked(middle_xy + np.outer(sure, away)).any():
+        return None
+    for depth_m in depths:
+        for shift in _SHIFTS:
+            reach = behind + _CLEAR_M + shift + depth_m / 2.0
+            centre = middle_xy + reach * np.array(away)
+            if zone is not None and not shapely.contains_xy(zone, *centre):
+                continue
+            polygon = place(_box(front_m, depth_m), centre, along)
+            if ground.free(polygon):
+                middle = (float(centre[0]), float(centre[1]))
+                at = at_m + front_m / 2
+                return Plot(
+                    name, polygon, road.name, at, even, along, middle, front_m, depth_m, fabric
+                )
     return None
+
+
+def _depths(row: Row, fabric: Row) -> list[float]:
+    """Return the depth wanted, then shallower ones down to the least of the fabric."""
+    wanted, least = row.real("depth_m"), fabric.real_or_none("shallowest_m")
+    if least is None or least >= wanted:
+        return [wanted]
+    return [wanted, round((wanted + least) / 2, 1), least]
 
 
 def _box(length_m: float, depth_m: float) -> Any:

@@ -15,7 +15,9 @@ from cim.authoring.shapes import place, plan
 from cim.authoring.streets import Network
 from cim.authoring.tables import Row
 
-__all__ = ["area_features", "green_features", "point_features", "tree_features"]
+__all__ = [
+    "area_features", "beside", "green_features", "point_features", "tree_features", "zone_polygons",
+]  # fmt: skip
 
 _KERB_TO_TREE_M = 0.9
 _CLEAR_OF_CROSSING_M = 14.0
@@ -35,7 +37,7 @@ def tree_features(rows: Sequence[Row], network: Network) -> list[Feature]:
             at_m = min(ends) + step
             while at_m < max(ends):
                 name = f"tree-{road.name}-{'L' if side > 0 else 'R'}{round(at_m):04d}"
-                point = _beside(road.line, at_m + roll(name, 11) / 10.0, side * offset)
+                point = beside(road.line, at_m + roll(name, 11) / 10.0, side * offset)
                 if crossings.distance(point) > _CLEAR_OF_CROSSING_M:
                     trees.append(Feature(name, point, _tree(name, row)))
                 at_m += step
@@ -56,24 +58,37 @@ def green_features(rows: Sequence[Row], frame: StreetFrame) -> list[Feature]:
 
 def area_features(rows: Sequence[Row], kind: str, frame: StreetFrame) -> list[Feature]:
     """Return the polygons of one kind of ``areas.csv``."""
-    import shapely
-
     made = []
     for row in rows:
         if row.text("kind") != kind:
             continue
-        corners = [
-            [float(part) for part in corner.split()]
-            for corner in row.text("outline_uv_m").split(";")
-        ]
         properties: dict[str, Any] = {"name": row.text("name")}
         if kind == "catchment":
             properties["drain_mm_h"] = row.real("drain_mm_h")
-        else:
+        elif kind == "control_zone":
+            properties |= {
+                "zone_type": row.text("level"),
+                "height_cap_source": row.text("code"),
+            }
+        elif kind in ("admin_unit", "community"):
             properties |= {"admin_code": row.text("code"), "level": row.text("level")}
-        shape = shapely.Polygon(frame.to_xy(corners))
+        shape = _outline(row, frame)
         made.append(Feature(row.text("source_id"), shape, properties))
     return made
+
+
+def zone_polygons(rows: Sequence[Row], frame: StreetFrame) -> dict[str, Any]:
+    """Return every polygon of ``areas.csv`` by its ``source_id``."""
+    return {row.text("source_id"): _outline(row, frame) for row in rows}
+
+
+def _outline(row: Row, frame: StreetFrame) -> Any:
+    import shapely
+
+    corners = [
+        [float(part) for part in corner.split()] for corner in row.text("outline_uv_m").split(";")
+    ]
+    return shapely.Polygon(frame.to_xy(corners))
 
 
 def point_features(rows: Sequence[Row], kind: str, frame: StreetFrame) -> list[Feature]:
@@ -105,14 +120,16 @@ def _tree(name: str, row: Row) -> dict[str, Any]:
     }
 
 
-def _beside(line: Any, at_m: float, offset_m: float) -> Any:
+def beside(line: Any, at_m: float, offset_m: float) -> Any:
     """Return the point `offset_m` left of a line's course, `at_m` along it."""
     import shapely
 
+    at_m = min(at_m, float(line.length))
     here, ahead = line.interpolate(at_m), line.interpolate(at_m + 0.5)
-    if ahead.equals(here):
-        here, ahead = line.interpolate(at_m - 0.5), here
     east, north = ahead.x - here.x, ahead.y - here.y
+    if math.hypot(east, north) < 0.1:  # at the line's end
+        before = line.interpolate(at_m - 0.5)
+        east, north = here.x - before.x, here.y - before.y
     run = math.hypot(east, north)
     xy = np.array([here.x - offset_m * north / run, here.y + offset_m * east / run])
     return shapely.Point(xy.round(3))
