@@ -182,7 +182,8 @@ def _diameter(length_m: float, sizes: Sequence[Sequence[float]]) -> float:
 def _slope(size_m: float, table: Mapping[str, Any]) -> float:
     speed, manning = float(table["speed_mps"]), float(table["manning"])
     full = manning * speed / (size_m / 4.0) ** (2.0 / 3.0)
-    return math.ceil(full**2 * 1e5) / 1e5
+    steps: int = math.ceil(full * full * 1e5)
+    return steps / 1e5
 
 
 def _lay(

@@ -12,6 +12,8 @@ from cim.authoring.tables import Row
 
 __all__ = ["make_lines"]
 
+_SAME_M = 0.05
+
 
 def make_lines(
     rows: Sequence[Row], conflicts: Sequence[Row], network: Network, ground: Ground
@@ -36,7 +38,7 @@ def make_lines(
         for row in conflicts
     }  # fmt: skip
     lines: list[Feature] = []
-    nodes: dict[tuple[str, str], Feature] = {}
+    nodes: dict[tuple[str, str], list[Feature]] = {}
     for row in rows:
         system, size = row.text("system"), row.real("diameter_m")
         side = 1.0 if row.text("side") == "left" else -1.0
@@ -49,16 +51,26 @@ def make_lines(
             name = f"{system}-{link.road}-{link.order:02d}"
             levels = _levels(link, network, ground, cover + size)
             ends = []
-            for mark, at, level in (("a", 0, levels[0]), ("b", -1, levels[1])):
-                point = shapely.get_point(line, at)  # lines of one street meet in one node
+            marks = (("a", 0, link.from_node, levels[0]), ("b", -1, link.to_node, levels[1]))
+            for mark, at, crossing, level in marks:
+                point = shapely.get_point(line, at)
                 made = Feature(f"{name}{mark}", point, _node(system, point, ground, level))
-                ends.append(nodes.setdefault((system, point.wkb_hex), made).source_id)
+                ends.append(_shared(made, nodes.setdefault((system, crossing), [])))
             lines.append(Feature(name, line, {
                 "system": system, "diameter_m": size, "invert_from_m": levels[0],
                 "invert_to_m": levels[1], "from_node": ends[0], "to_node": ends[1],
                 "material": row.text("material"),
             }))  # fmt: skip
-    return lines, list(nodes.values())
+    return lines, [node for group in nodes.values() for node in group]
+
+
+def _shared(made: Feature, known: list[Feature]) -> str:
+    """Return the node of one street's line that ends here already, else the new one."""
+    for other in known:
+        if other.geometry.distance(made.geometry) < _SAME_M:
+            return other.source_id
+    known.append(made)
+    return made.source_id
 
 
 def _levels(link: Link, network: Network, ground: Ground, below_m: float) -> tuple[float, float]:
