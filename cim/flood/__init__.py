@@ -11,12 +11,16 @@ from cim.flood.rain import (
 )
 from cim.flood.rain_field import gauged_rain, gridded_rain
 from cim.flood.run import flood, flood_cost
+from cim.flood.water_files import flood_files
+from cim.flood.water_run import Inflow, WaterRun, run_water
 from cim.flood.worth import worth
 
 __all__ = [
     "SOURCES",
+    "Inflow",
     "Member",
     "Storm",
+    "WaterRun",
     "agreement",
     "design_depth_mm",
     "design_storm",
@@ -24,8 +28,10 @@ __all__ = [
     "even_storm",
     "flood",
     "flood_cost",
+    "flood_files",
     "gauged_rain",
     "gridded_rain",
     "recorded_storm",
+    "run_water",
     "worth",
 ]
