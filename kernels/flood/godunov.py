@@ -1,7 +1,7 @@
 """How water moves where it jumps: the shallow water equations by a Godunov scheme, order 1 or 2.
 
 HLLC fluxes (Toro 2001) between states made comparable by hydrostatic
-reconstruction (Audusse et al. 2004), so still water stays still over any bed;
+reconstruction (Chen & Noelle 2017), so still water stays still over any bed;
 second order by limited slopes of level, depth and velocity (minmod) and Heun's two
 stages, first order where a cell is dry or beside a closed one. Manning's friction
 is point-implicit: it slows water and never turns it. A step that would leave any
@@ -113,7 +113,7 @@ def step(
 
     References
     ----------
-    Audusse et al. (2004), SIAM J. Sci. Comput. 25, 2050-2065.
+    Chen & Noelle (2017), SIAM J. Numer. Anal. 55, 758-784.
     Toro (2001), Shock-Capturing Methods for Free-Surface Shallow Flows.
     """
     old = pool.depth_m.copy(), pool.flow_x.copy(), pool.flow_y.copy()
@@ -199,20 +199,24 @@ def _face(
     h_b: float, z_b: float, u_b: float, v_b: float, k: Floats,
 ) -> tuple[float, float, float, float]:  # fmt: skip
     """Flux of water, of momentum along as seen from a and from b, and of momentum across."""
-    g, half, zero, two, dry, shut = k[_G], k[_HALF], k[_ZERO], k[_TWO], k[_DRY], k[_SHUT]
+    g, half, zero, two, shut = k[_G], k[_HALF], k[_ZERO], k[_TWO], k[_SHUT]
     if z_a > shut and z_b > shut:
         return zero, zero, zero, zero
     if z_b > shut:  # a wall answers as the mirrored cell
         h_b, z_b, u_b, v_b = h_a, z_a, -u_a, v_a
     elif z_a > shut:
         h_a, z_a, u_a, v_a = h_b, z_b, -u_b, v_b
-    top = max(z_a, z_b)
-    left, right = max(zero, h_a + (z_a - top)), max(zero, h_b + (z_b - top))
+    # Chen & Noelle: the step between the beds reaches no higher than the lower level, so a thin
+    # film on a steep slope feels all of its weight.
+    lower = min(h_a + z_a, h_b + z_b)
+    top = min(max(z_a, z_b), lower)
+    left = max(zero, min(h_a, h_a + (z_a - top)))
+    right = max(zero, min(h_b, h_b + (z_b - top)))
     c_a, c_b = math.sqrt(g * left), math.sqrt(g * right)
     middle = half * (u_a + u_b) + (c_a - c_b)
     spread = half * (c_a + c_b) + k[_QUARTER] * (u_a - u_b)
-    low = min(u_a - c_a, middle - spread) if left > dry else u_b - two * c_b
-    high = max(u_b + c_b, middle + spread) if right > dry else u_a + two * c_a
+    low = min(u_a - c_a, middle - spread) if left > zero else u_b - two * c_b
+    high = max(u_b + c_b, middle + spread) if right > zero else u_a + two * c_a
     low, high = min(low, zero), max(high, zero)
     gap = max(high - low, k[_TINY])
     q_a, q_b = left * u_a, right * u_b
@@ -222,8 +226,8 @@ def _face(
     push = ((high * push_a - low * push_b) + low * high * (q_b - q_a)) / gap
     # Upwind by the contact wave, whose side is the sign of the flux of water.
     across = water * (v_a if water > zero else v_b)
-    seen_a = push + half * g * (h_a * h_a - left * left)
-    seen_b = push + half * g * (h_b * h_b - right * right)
+    seen_a = push + half * g * (h_a + left) * (top - z_a)
+    seen_b = push + half * g * (h_b + right) * (top - z_b)
     return water, seen_a, seen_b, across
 
 
