@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -27,8 +28,7 @@ Array = NDArray[Any]
 
 _WATCH_EVERY = 4  # steps between two looks at the peaks
 _LONGEST_S = 10.0
-_HEAP_M = 2e-5  # rain is kept back until it makes this much: float32 would round less away
-_COURANT = {"inertial": 0.6, "godunov": 0.4}
+_COURANT = {"inertial": 0.6, "godunov": 0.45}
 
 
 @dataclass(frozen=True)
@@ -167,34 +167,23 @@ def run_water(
         raise RequestError("flood.precision", given=precision)
     dtype: type[np.floating[Any]] = np.float32 if precision == "f32" else np.float64
     began_s = time.process_time()
-    engine: _Inertial | _Godunov
-    if solver == "inertial":
-        engine = _Inertial(bed, cell_m, manning, depth0_m, boundary, dtype)
-    else:
-        engine = _Godunov(bed, cell_m, manning, depth0_m, boundary, dtype, order)
+    engine = _Engine(bed, cell_m, manning, depth0_m, boundary, dtype, solver, order)
     watch = _Watch(shut, gauges or {})
     ledger = dict.fromkeys(("initial_m3", "rain_m3", "inflow_m3", "outflow_m3", "clipped_m3"), 0.0)
     ledger["initial_m3"] = engine.stored_m3()
     ends, rates = np.asarray(rain_ends_s, np.float64), np.asarray(rain_mm_h, np.float64) / 3.6e6
-    t_s, steps, heap_m = 0.0, 0, 0.0
+    t_s, steps = 0.0, 0
+    at_once = 1 if inflows else _WATCH_EVERY  # springs are poured between two steps
     watch.look(engine, t_s)
     while t_s < duration_s:
-        block = int(np.searchsorted(ends, t_s, side="right"))
-        stop_s = min(duration_s, float(ends[block]) if block < len(ends) else duration_s)
-        rate = float(rates[block]) if block < len(ends) else 0.0
-        taken_s = engine.step(min(stop_s - t_s, _LONGEST_S), ledger)
-        if not taken_s > 0.0:
+        new_s, taken = engine.steps(t_s, duration_s, at_once, ends, rates, ledger)
+        if not taken:
             raise SimulationError("flood.not_finite", given=f"{t_s:g}")
-        new_s = stop_s if stop_s - (t_s + taken_s) < 1e-9 * duration_s else t_s + taken_s
-        heap_m += rate * (new_s - t_s)
-        if heap_m > 0.0 and (heap_m >= _HEAP_M or new_s == stop_s):
-            ledger["rain_m3"] += engine.add(np.s_[:, :], np.where(shut, 0.0, heap_m))
-            heap_m = 0.0
         for one in inflows:
             depth_m = one.volume_m3(t_s, new_s) / cell_m**2
             if depth_m > 0.0:
-                ledger["inflow_m3"] += engine.add((one.row, one.col), depth_m)
-        t_s, steps = new_s, steps + 1
+                ledger["inflow_m3"] += engine.add(one.row, one.col, depth_m)
+        t_s, steps = new_s, steps + taken
         if steps % _WATCH_EVERY == 0 or t_s >= duration_s:
             watch.look(engine, t_s)
             job.step(t_s, duration_s, what="flood.running")
@@ -244,96 +233,67 @@ def _check(
             raise RequestError("flood.inflow", given=one.flow_m3s.tolist())
 
 
-class _Inertial:
-    """The local inertial kernel, one step at a time."""
+class _Engine:
+    """A solver on its grid, a few steps at a time."""
 
     def __init__(
         self, bed: Array, cell_m: float, manning: Array | float, depth0: Array | float,
-        boundary: Boundary, dtype: type[np.floating[Any]],
+        boundary: Boundary, dtype: type[np.floating[Any]], solver: Solver, order: int,
     ) -> None:  # fmt: skip
-        from kernels.flood import inertial, water
+        from kernels.flood import godunov, inertial, water
 
         slope = standard("flood.edge_slope").number() if boundary == "free" else -1.0
         self._ground = water.new_ground(
             bed, cell_m=cell_m, manning=manning, edge_slope=(slope,) * 4, dtype=dtype
         )
-        self._water = water.new_water(self._ground, depth_m=depth0)
-        self._kernels, self._cell_m, self._t_s = (inertial, water), cell_m, 0.0
+        self._cell_m, self._water_kernel = cell_m, water
+        self._faces = solver == "inertial"  # its momenta stand on faces, the other's in cells
+        if self._faces:
+            self._water = water.new_water(self._ground, depth_m=depth0)
+            self._advance = partial(inertial.advance, courant=_COURANT["inertial"])
+        else:
+            self._water = godunov.new_moving(self._ground, depth_m=depth0)
+            self._advance = partial(godunov.advance, courant=_COURANT["godunov"], order=order)
 
-    def step(self, at_most_s: float, ledger: dict[str, float]) -> float:
-        nothing = np.zeros(0)
+    def steps(
+        self, from_s: float, until_s: float, most: int, ends: Array, rates: Array,
+        ledger: dict[str, float],
+    ) -> tuple[float, int]:  # fmt: skip
+        """Go on for at most `most` steps; the time reached, and the steps taken."""
         before = self._water.ledger.copy()
-        until_s = self._t_s + at_most_s
-        t_s, taken = self._kernels[0].advance(
-            self._ground, self._water, cell_m=self._cell_m, from_s=self._t_s, until_s=until_s,
-            rain_ends_s=nothing, rain_mps=nothing, most_steps=1, courant=_COURANT["inertial"],
+        reached_s, taken = self._advance(
+            self._ground, self._water, cell_m=self._cell_m, from_s=from_s, until_s=until_s,
+            rain_ends_s=ends, rain_mps=rates, most_steps=most, longest_step_s=_LONGEST_S,
             watch_every=2**31,
         )  # fmt: skip
-        gained = self._water.ledger - before
-        names = self._kernels[1].LEDGER
-        ledger["outflow_m3"] += float(gained[names.index("outflow_m3")])
-        ledger["clipped_m3"] += float(gained[names.index("clipped_m3")])
-        took_s, self._t_s = t_s - self._t_s, t_s
-        return took_s if taken else 0.0
+        gained = dict(zip(self._water_kernel.LEDGER, self._water.ledger - before, strict=True))
+        for name in ("rain_m3", "outflow_m3", "clipped_m3"):
+            ledger[name] += float(gained[name])
+        return reached_s, taken
 
-    def add(self, where: Any, depth_m: Any) -> float:
+    def add(self, row: int, col: int, depth_m: float) -> float:
+        """Pour water into a cell; what did arrive, m³."""
         held = self._water.depth_m
-        before = np.asarray(held[where], np.float64).copy()
-        held[where] = (before + depth_m).astype(held.dtype)
-        return float(np.sum(np.asarray(held[where], np.float64) - before)) * self._cell_m**2
+        before = float(held[row, col])
+        held[row, col] += depth_m
+        return (float(held[row, col]) - before) * self._cell_m**2
 
     def stored_m3(self) -> float:
-        return float(self._kernels[1].stored_m3(self._water, cell_m=self._cell_m))
+        """Return the volume on the grid."""
+        return float(self._water_kernel.stored_m3(self._water, cell_m=self._cell_m))
 
     def depth(self) -> Array:
+        """Return the depths, (rows, columns)."""
         return self._water.depth_m
 
     def through(self) -> Array:
-        x, y = self._water.now.flux_x[1:-1], self._water.now.flux_y[:, 1:-1]
+        """Return the size of depth times velocity, (rows, columns), m²/s."""
+        now = self._water.now
+        if not self._faces:
+            return np.hypot(now.flux_x[1:-1, 1:-1], now.flux_y[1:-1, 1:-1])
+        x, y = now.flux_x[1:-1], now.flux_y[:, 1:-1]
         along = 0.5 * (x[:, 1:-2] + x[:, 2:-1])
         return np.hypot(along, 0.5 * (y[1:-2] + y[2:-1]))
-
-
-class _Godunov:
-    """The Godunov kernel, and what lies beyond its edges."""
-
-    def __init__(
-        self, bed: Array, cell_m: float, manning: Array | float, depth0: Array | float,
-        boundary: Boundary, dtype: type[np.floating[Any]], order: int,
-    ) -> None:  # fmt: skip
-        from kernels.flood import godunov
-
-        self._kernel, self._cell_m, self._order = godunov, cell_m, order
-        self._pool = godunov.new_pool(bed, manning=manning, depth_m=depth0, dtype=dtype)
-        self._free = boundary == "free"
-
-    def step(self, at_most_s: float, ledger: dict[str, float]) -> float:
-        if self._free:
-            _open_edges(self._pool)
-        fastest = self._kernel.fastest_mps(self._pool)
-        if not np.isfinite(fastest):
-            return 0.0
-        dt_s = min(at_most_s, _COURANT["godunov"] * self._cell_m / max(fastest, 1e-9))
-        taken_s, left = self._kernel.step(
-            self._pool, cell_m=self._cell_m, dt_s=dt_s, order=self._order
-        )
-        ledger["outflow_m3"] += float(left.sum())
-        return taken_s
-
-    def add(self, where: Any, depth_m: Any) -> float:
-        held = self.depth()
-        before = np.asarray(held[where], np.float64).copy()
-        held[where] = (before + depth_m).astype(held.dtype)
-        return float(np.sum(np.asarray(held[where], np.float64) - before)) * self._cell_m**2
-
-    def stored_m3(self) -> float:
-        return float(self.depth().sum(dtype=np.float64)) * self._cell_m**2
-
-    def depth(self) -> Array:
-        return self._pool.depth_m[2:-2, 2:-2]
-
-    def through(self) -> Array:
-        return np.hypot(self._pool.flow_x[2:-2, 2:-2], self._pool.flow_y[2:-2, 2:-2])
 
 
 def _bed_steps(bed: Array) -> Array:
@@ -351,17 +311,6 @@ def _bed_steps(bed: Array) -> Array:
         out[tuple(low)] = np.maximum(out[tuple(low)], step)
         out[tuple(high)] = np.maximum(out[tuple(high)], step)
     return out
-
-
-def _open_edges(pool: Any) -> None:
-    """Repeat the outermost cells beyond the edges; what would come in from there stands still."""
-    for array in (pool.bed_m, pool.depth_m, pool.flow_x, pool.flow_y):
-        array[:2], array[-2:] = array[2], array[-3]
-        array[:, :2], array[:, -2:] = array[:, 2:3], array[:, -3:-2]
-    np.minimum(pool.flow_y[:2], 0.0, out=pool.flow_y[:2])
-    np.maximum(pool.flow_y[-2:], 0.0, out=pool.flow_y[-2:])
-    np.minimum(pool.flow_x[:, :2], 0.0, out=pool.flow_x[:, :2])
-    np.maximum(pool.flow_x[:, -2:], 0.0, out=pool.flow_x[:, -2:])
 
 
 class _Watch:
@@ -383,7 +332,7 @@ class _Watch:
         self._gauges = dict(gauges)
         self._told: dict[str, list[tuple[float, float, float]]] = {name: [] for name in gauges}
 
-    def look(self, engine: _Inertial | _Godunov, t_s: float) -> None:
+    def look(self, engine: _Engine, t_s: float) -> None:
         depth, through = engine.depth(), engine.through()
         wet = depth > self._arrival_m
         speed = np.where(wet, through / np.where(wet, depth, 1.0), 0.0)

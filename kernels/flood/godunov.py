@@ -1,345 +1,323 @@
-"""How water moves where it jumps: the shallow water equations by a Godunov scheme, order 1 or 2.
+"""How water moves over a grid, shocks included: the shallow water equations in finite volumes.
 
-HLLC fluxes (Toro 2001) between states made comparable by hydrostatic
-reconstruction (Chen & Noelle 2017), so still water stays still over any bed;
-second order by limited slopes of level, depth and velocity (minmod) and Heun's two
-stages, first order where a cell is dry or beside a closed one. Manning's friction
-is point-implicit: it slows water and never turns it. A step that would leave any
-depth below zero is taken again with half the time: nothing is clipped.
+Mass and momentum are carried by the flux between the reconstructed states on both sides of
+a face: HLLC (Toro 2001) with the speeds of Einfeldt and of a dry bed, on depths cut by the
+higher of two beds (hydrostatic reconstruction, Audusse et al. 2004), which keeps a lake at
+rest over any ground. Order 1 takes the cells' own values; order 2 takes slopes of level,
+depth and velocity (monotonised central, van Leer 1977) and the mean of two steps (Heun);
+beside a dry or closed cell it falls back to order 1. Friction is implicit in the point and
+never turns the water round. A limiter lets no cell give more than it holds.
+
+Good for dam breaks, jets, steep streets and jumps; for slow water over wide plains
+`kernels.flood.inertial` costs less.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import kernel, prange
-from kernels.flood.water import GRAVITY, WALL_M
+from kernels.flood import finite_volume as fv
+from kernels.flood.edges import DISCHARGE, FREE, STAGE, WALL, fill_edges
+from kernels.flood.water import GRAVITY, WALL_M, Floats, Ground, State, Sums, Water
 
-__all__ = ["Pool", "fastest_mps", "new_pool", "step", "warm"]
+__all__ = ["DISCHARGE", "FREE", "STAGE", "WALL", "Edges", "advance", "new_edges", "new_moving",
+           "warm"]  # fmt: skip
 
-Floats = NDArray[Any]
-
-_RING = 2
-_BAND_ROWS = 32
-_HALVINGS = 20
-_G, _HALF, _ONE, _TWO, _QUARTER, _ZERO, _DRY, _SHUT, _POWER, _TINY, _NUMBERS = range(11)
+_BAND_ROWS = 64
+_RUNAWAY_MPS = 1e6
+_T, _END, _CELL, _COURANT, _DT_MAX, _EVERY, _ARRIVED, _FROM, _CLOCK = range(9)
 
 
-class Pool(NamedTuple):
-    """Ground and water, (rows+4, columns+4) with a ring of two cells, in one float type.
+class Edges(NamedTuple):
+    """The edge cells, in the order first row, last row, first column, last column.
 
-    `bed_m` height above the lowest bed, `WALL_M` where closed; `friction` g·n²; `depth_m`;
-    `flow_x`, `flow_y` depth times velocity, m²/s, at the cells; `numbers` constants in that type.
-    The ring is closed, walls all around, until the caller fills it.
+    `kind` (2 columns + 2 rows) int8; `start`, `end` the same length: q into the grid in m²/s,
+    or level in metres of the ground's own zero, when a call begins and when it ends; between
+    them it is linear.
     """
 
-    bed_m: Floats
-    friction: Floats
-    depth_m: Floats
-    flow_x: Floats
-    flow_y: Floats
+    kind: NDArray[np.int8]
+    start: Sums
+    end: Sums
+
+
+class _Work(NamedTuple):
+    clock: Sums
     numbers: Floats
+    buffers: Floats
+    seeds: NDArray[np.float32]
+    bits: NDArray[np.int32]
+    sums: Sums
+    value: Sums
+    edge_flux: Floats
+    row_share: Sums
+    rain_ends: Sums
+    rain_mps: Sums
 
 
-def new_pool(
-    bed_m: Floats,
-    *,
-    manning: Floats | float,
-    depth_m: Floats | float = 0.0,
-    dry_m: float = 1e-6,
-    dtype: type[np.floating[Any]] = np.float64,
-) -> Pool:
-    """Lay out still water of `depth_m` on `bed_m`.
+def new_moving(ground: Ground, *, depth_m: Floats | float = 0.0,
+               u_mps: Floats | float = 0.0, v_mps: Floats | float = 0.0) -> Water:  # fmt: skip
+    """Start with water of a depth and a velocity, (rows, columns), on open cells.
 
-    Parameters
-    ----------
-    bed_m
-        (rows, columns) bed height, m; NaN is closed, a wall to its neighbours.
-    manning
-        Manning's n (曼宁系数), s/m^(1/3), one number or per cell; 0 is no friction.
-    depth_m
-        One number or per cell.
-    dry_m
-        Depth below which water has no velocity.
-    dtype
-        float32 or float64.
+    The `flux_x` and `flux_y` of its states are the momenta h u and h v of the cells,
+    (rows + 2, columns + 2), m²/s.
     """
-    lowest = np.min(bed_m, where=np.isfinite(bed_m), initial=np.inf)
-    bed = np.where(np.isnan(bed_m), WALL_M, bed_m - lowest)
-    shape = bed.shape[0] + 2 * _RING, bed.shape[1] + 2 * _RING
-    inside = (slice(_RING, -_RING), slice(_RING, -_RING))
-    arrays = [np.full(shape, fill, dtype) for fill in (WALL_M, 0.0, 0.0, 0.0, 0.0)]
-    arrays[0][inside] = bed
-    arrays[1][inside] = GRAVITY * np.square(manning)
-    arrays[2][inside] = np.where(np.isnan(bed_m), 0.0, depth_m)
-    numbers = np.array(
-        [GRAVITY, 0.5, 1.0, 2.0, 0.25, 0.0, dry_m, WALL_M / 2, -4.0 / 3.0, 1e-14], dtype
+    shape = ground.bed_m.shape
+    now, then = (State(*(np.zeros(shape, ground.bed_m.dtype) for _ in range(4))) for _ in range(2))
+    inside = (slice(1, -1), slice(1, -1))
+    is_open = ground.bed_m[inside] < WALL_M / 2
+    now.depth[inside] = np.where(is_open, depth_m, 0.0)
+    now.flux_x[inside] = now.depth[inside] * u_mps
+    now.flux_y[inside] = now.depth[inside] * v_mps
+    return Water(
+        now,
+        then,
+        peak_m=now.depth[inside].copy(),
+        peak_s=np.zeros(is_open.shape, np.float32),
+        arrival_s=np.full(is_open.shape, np.nan, np.float32),
+        ledger=np.zeros(4),
+        steps=np.zeros(1, np.int64),
     )
-    return Pool(arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], numbers)
 
 
-def fastest_mps(pool: Pool) -> float:
-    """Return the fastest wave along an axis, |u| + √(g h), m/s; not finite where water ran away."""
-    speeds = np.zeros(pool.depth_m.shape[0])
-    _speeds(pool.depth_m, pool.flow_x, pool.flow_y, pool.numbers, speeds)
-    return float(speeds.max())
+def new_edges(ground: Ground) -> Edges:
+    """Return edges that are walls or free, as the ground says."""
+    rows, columns = (n - 2 for n in ground.bed_m.shape)
+    lengths = (columns, columns, rows, rows)
+    kind = np.repeat(np.where(ground.opening > 0, FREE, WALL), lengths).astype(np.int8)
+    return Edges(kind, np.zeros(kind.size), np.zeros(kind.size))
 
 
-def step(
-    pool: Pool, *, cell_m: float, dt_s: float, order: int = 2
-) -> tuple[float, NDArray[np.float64]]:
-    """Move `pool` on, in place, by at most `dt_s`.
+def advance(
+    ground: Ground,
+    water: Water,
+    *,
+    cell_m: float,
+    from_s: float,
+    until_s: float,
+    rain_ends_s: NDArray[np.float64],
+    rain_mps: NDArray[np.float64],
+    edges: Edges | None = None,
+    order: int = 2,
+    most_steps: int = 2**62,
+    courant: float = 0.45,
+    dry_m: float = 1e-6,
+    longest_step_s: float = 10.0,
+    arrival_m: float = 0.05,
+    watch_every: int = 1,
+) -> tuple[float, int]:
+    """Move `water` on, in place, until `until_s` or for `most_steps` time steps.
+
+    The answer does not depend on the number of threads.
 
     Parameters
     ----------
-    pool
-        From `new_pool`; what its ring holds is what lies beyond the edges during this step.
+    ground, water
+        From `kernels.flood.water.new_ground` and `new_moving`.
     cell_m
         Side of a cell, m.
-    dt_s
-        Time step asked for; at most about 0.4 `cell_m` / `fastest_mps`.
+    from_s, until_s
+        Time now, and when to stop, s; a step ends exactly there.
+    rain_ends_s, rain_mps
+        (blocks) end of each block of rain, s, ascending, and its rate, m/s; none after the last.
+    edges
+        From `new_edges`; None for what the ground says.
     order
-        1 or 2.
+        1 or 2, in space and time.
+    courant
+        Time step in units of cell_m / (speed + wave speed).
+    dry_m
+        Depth below which water does not move.
+    longest_step_s
+        Longest time step.
+    arrival_m
+        Depth whose first crossing `Water.arrival_s` remembers.
+    watch_every
+        Steps between two looks at peaks and arrivals (always at `until_s`).
 
     Returns
     -------
-    (float, array)
-        Time step taken, s, 0 where none could be; (4) volume that left over the first row, last
-        row, first column, last column, m³.
+    (float, int)
+        Time reached, s, and time steps taken; fewer than asked where a number ran away.
 
     References
     ----------
-    Chen & Noelle (2017), SIAM J. Numer. Anal. 55, 758-784.
+    Audusse et al. (2004), SIAM J. Sci. Comput. 25, 2050-2065.
     Toro (2001), Shock-Capturing Methods for Free-Surface Shallow Flows.
     """
-    old = pool.depth_m.copy(), pool.flow_x.copy(), pool.flow_y.copy()
-    now = [pool.depth_m, pool.flow_x, pool.flow_y]
-    rows = pool.depth_m.shape[0]
-    lowest, edges = np.zeros(rows), np.zeros((2, rows, 4))
-    for _ in range(_HALVINGS):
-        dt = pool.numbers.dtype.type(dt_s)
-        lam = pool.numbers.dtype.type(dt_s / cell_m)
-        first = [array.copy() for array in old]
-        _stage(*old, pool.bed_m, pool.friction, pool.numbers, dt, lam, order == 2,
-               first[0], first[1], first[2], lowest, edges[0])  # fmt: skip
-        if not lowest.min() >= 0.0:
-            dt_s /= 2
-            continue
-        if order == 1:
-            for target, value in zip(now, first, strict=True):
-                target[:] = value
-            return dt_s, edges[0].sum(axis=0) * dt_s * cell_m
-        second = [array.copy() for array in first]
-        _stage(first[0], first[1], first[2], pool.bed_m, pool.friction, pool.numbers, dt, lam, True,
-               second[0], second[1], second[2], lowest, edges[1])  # fmt: skip
-        if not lowest.min() >= 0.0:
-            dt_s /= 2
-            continue
-        half = pool.numbers[_HALF]
-        for target, a, b in zip(now, old, second, strict=True):
-            np.add(a, b, out=target)
-            np.multiply(target, half, out=target)
-        return dt_s, edges.sum(axis=(0, 1)) * (0.5 * dt_s * cell_m)
-    return 0.0, np.zeros(4)
+    edges = new_edges(ground) if edges is None else edges
+    rows, columns = ground.bed_m.shape
+    clock = np.zeros(_CLOCK)
+    clock[[_T, _END, _CELL, _COURANT, _DT_MAX]] = from_s, until_s, cell_m, courant, longest_step_s
+    clock[[_EVERY, _ARRIVED, _FROM]] = watch_every, arrival_m, from_s
+    dtype = ground.bed_m.dtype
+    numbers = np.zeros(fv.NUMBERS, dtype)
+    numbers[[fv.G, fv.HALF_G, fv.DRY]] = GRAVITY, GRAVITY / 2, dry_m
+    numbers[[fv.HALF, fv.ONE, fv.TWO, fv.QUARTER]] = 0.5, 1.0, 2.0, 0.25
+    numbers[fv.FOUR], numbers[fv.C43], numbers[fv.C13] = 4.0, 4.0 / 3.0, 1.0 / 3.0
+    numbers[fv.TINY] = 1e-20
+    numbers[fv.KEEP] = 1.0 - 16.0 * np.finfo(dtype).eps
+    numbers[fv.BIG] = WALL_M / 2
+    bands = -(-(rows - 2) // _BAND_ROWS)
+    seeds = np.zeros((bands, columns), np.float32)
+    work = _Work(
+        clock,
+        numbers,
+        buffers=np.zeros((bands, fv.BUFFERS, columns + 1), dtype),
+        seeds=seeds,
+        bits=seeds.view(np.int32),
+        sums=np.zeros((rows, fv.SUMS)),
+        value=np.zeros(edges.kind.size),
+        edge_flux=np.zeros((3, edges.kind.size), dtype),
+        row_share=ground.rain_share.sum(axis=1, dtype=np.float64),
+        rain_ends=rain_ends_s,
+        rain_mps=rain_mps,
+    )
+    middle = water.now if order == 1 else State(*(np.zeros_like(a) for a in water.now))
+    steps = _advance(ground, water, middle, edges, work, order, most_steps)
+    if steps % 2 == 1:
+        for now, then in zip(water.now, water.then, strict=True):
+            np.copyto(now, then)
+    return float(clock[_T]), steps
 
 
 def warm() -> None:
     """Compile for float32 and float64."""
+    from kernels.flood.water import new_ground
+
     for dtype in (np.float32, np.float64):
-        pool = new_pool(np.zeros((2, 2)), manning=0.03, depth_m=1.0, dtype=dtype)
-        fastest_mps(pool)
-        step(pool, cell_m=1.0, dt_s=0.01)
+        ground = new_ground(np.zeros((2, 2)), cell_m=1.0, manning=0.03, dtype=dtype)
+        rain = np.ones(1)
+        advance(ground, new_moving(ground), cell_m=1.0, from_s=0.0, until_s=1.0,
+                rain_ends_s=rain, rain_mps=rain)  # fmt: skip
 
 
 @kernel(parallel=True)
-def _speeds(depth: Floats, flow_x: Floats, flow_y: Floats, k: Floats, out: Floats) -> None:
-    for j in prange(depth.shape[0]):
-        most = 0.0
-        for i in range(_RING, depth.shape[1] - _RING):
-            h = depth[j, i]
-            if h > k[_DRY]:
-                u = max(abs(flow_x[j, i]), abs(flow_y[j, i])) / h
-                speed = u + math.sqrt(k[_G] * h)
-                most = speed if not speed <= most else most  # a NaN stays
-        out[j] = most
+def _advance(
+    ground: Ground, water: Water, middle: State, edges: Edges, work: _Work, order: int, most: int
+) -> int:
+    """Take time steps until the clock's end; an odd number of them ends in ``water.then``.
+
+    The parallel loop sees plain arrays only: numba cannot hand it tuples that change places.
+    """
+    bed, friction, share, drain, opening = ground
+    h, c, hu, hv = water.now
+    h2, c2, hu2, hv2 = water.then
+    h1, c1, hu1, hv1 = middle
+    clock, numbers, buffers, seeds, bits, sums, value, edge_flux, row_share, ends, rates = work
+    kind, start, finish = edges
+    past = h.shape[0] - 1
+    fastest = _fastest(h, hu, hv, numbers)
+    steps = 0
+    while clock[_T] < clock[_END] and steps < most and fastest < _RUNAWAY_MPS:
+        before = clock[_T]
+        last = _set_step(clock, numbers, fastest, ends, rates)
+        steps += 1
+        for stage in range(order):
+            now_s = before if stage == 0 else clock[_T]
+            share_of_end = (now_s - clock[_FROM]) / max(clock[_END] - clock[_FROM], 1e-30)
+            for e in range(value.size):
+                value[e] = start[e] + share_of_end * (finish[e] - start[e])
+            if stage == 0:
+                sh, sc, su, sv = h, c, hu, hv
+            else:
+                sh, sc, su, sv = h1, c1, hu1, hv1
+            if stage == 0 and order == 2:
+                th, tc, tu, tv = h1, c1, hu1, hv1
+            else:
+                th, tc, tu, tv = h2, c2, hu2, hv2
+            fill_edges(kind, value, Ground(bed, friction, share, drain, opening),
+                       State(sh, sc, su, sv), float(numbers[fv.DRY]), edge_flux)  # fmt: skip
+            for b in prange(buffers.shape[0]):
+                first = 1 + b * _BAND_ROWS
+                end = min(past, first + _BAND_ROWS)
+                band = fv.Band(numbers, buffers[b], seeds[b], bits[b], sums, kind, edge_flux)
+                fv.sweep_band((first, end), Ground(bed, friction, share, drain, opening),
+                              State(sh, sc, su, sv), State(h, c, hu, hv), State(th, tc, tu, tv),
+                              band, order, stage == 1)  # fmt: skip
+            _book(water.ledger, sums, row_share, numbers, clock[_CELL], 1.0 / order)
+        fastest = 0.0
+        for j in range(1, past):
+            fastest = max(fastest, sums[j, fv.SUM_FASTEST])
+        h, c, hu, hv, h2, c2, hu2, hv2 = h2, c2, hu2, hv2, h, c, hu, hv
+        if last or (water.steps[0] + steps) % clock[_EVERY] == 0:
+            for j in range(1, past):
+                _watch_row(h[j, 1:-1], water.peak_m[j - 1], water.peak_s[j - 1],
+                           water.arrival_s[j - 1], clock)  # fmt: skip
+    water.steps[0] += steps
+    return steps
 
 
 @kernel
-def _minmod(a: float, b: float, zero: float) -> float:
-    least = a if abs(a) < abs(b) else b
-    return least if a * b > zero else zero
+def _fastest(h: Floats, hu: Floats, hv: Floats, numbers: Floats) -> float:
+    """Largest speed of a wave or of water along an axis, m/s."""
+    found = 0.0
+    for j in range(1, h.shape[0] - 1):
+        for i in range(1, h.shape[1] - 1):
+            if h[j, i] > 0.0:
+                depth = np.float64(h[j, i])
+                speed = max(abs(np.float64(hu[j, i])), abs(np.float64(hv[j, i])))
+                found = max(found, speed / max(depth, np.float64(numbers[fv.DRY]))
+                            + math.sqrt(GRAVITY * depth))  # fmt: skip
+    return found
 
 
 @kernel
-def _ends(
-    h0: float, h: float, h1: float, z0: float, z: float, z1: float,
-    u0: float, u: float, u1: float, v0: float, v: float, v1: float, k: Floats, second: bool,
-) -> tuple[float, float, float, float, float, float, float, float]:  # fmt: skip
-    """Depth, bed, velocity along and across at the low and the high end of a cell."""
-    shut, dry, zero, half = k[_SHUT], k[_DRY], k[_ZERO], k[_HALF]
-    if not second or h <= dry or z0 > shut or z1 > shut:
-        return h, h, z, z, u, u, v, v
-    dh = half * _minmod(h - h0, h1 - h, zero)
-    de = half * _minmod((h - h0) + (z - z0), (h1 - h) + (z1 - z), zero)
-    du = half * _minmod(u - u0, u1 - u, zero)
-    dv = half * _minmod(v - v0, v1 - v, zero)
-    low, high = h - dh, h + dh
-    a, b = high / h, low / h  # velocities weighted so that depth times velocity is kept
-    dz = de - dh
-    return low, high, z - dz, z + dz, u - a * du, u + b * du, v - a * dv, v + b * dv
+def _set_step(
+    clock: Sums, numbers: Floats, fastest: float, rain_ends: Sums, rain_mps: Sums
+) -> bool:
+    """Choose the time step, move the clock on, tell whether the clock's end is reached."""
+    t, end, cell = clock[_T], clock[_END], clock[_CELL]
+    rate = 0.0
+    stop = end
+    for k in range(rain_ends.size):
+        if t < rain_ends[k]:
+            rate = rain_mps[k]
+            stop = min(end, rain_ends[k])
+            break
+    dt = clock[_DT_MAX]
+    if fastest > 0.0:
+        dt = min(dt, clock[_COURANT] * cell / fastest)
+    parts = math.ceil((stop - t) / dt)
+    dt = (stop - t) / parts
+    clock[_T] = stop if parts <= 1 else t + dt
+    numbers[fv.DT] = dt
+    numbers[fv.DT_DX] = dt / cell
+    numbers[fv.DX_DT] = cell / dt
+    numbers[fv.RAIN] = rate * dt
+    return bool(clock[_T] >= end)
 
 
 @kernel
-def _face(
-    h_a: float, z_a: float, u_a: float, v_a: float,
-    h_b: float, z_b: float, u_b: float, v_b: float, k: Floats,
-) -> tuple[float, float, float, float]:  # fmt: skip
-    """Flux of water, of momentum along as seen from a and from b, and of momentum across."""
-    g, half, zero, two, shut = k[_G], k[_HALF], k[_ZERO], k[_TWO], k[_SHUT]
-    if z_a > shut and z_b > shut:
-        return zero, zero, zero, zero
-    if z_b > shut:  # a wall answers as the mirrored cell
-        h_b, z_b, u_b, v_b = h_a, z_a, -u_a, v_a
-    elif z_a > shut:
-        h_a, z_a, u_a, v_a = h_b, z_b, -u_b, v_b
-    # Chen & Noelle: the step between the beds reaches no higher than the lower level, so a thin
-    # film on a steep slope feels all of its weight.
-    lower = min(h_a + z_a, h_b + z_b)
-    top = min(max(z_a, z_b), lower)
-    left = max(zero, min(h_a, h_a + (z_a - top)))
-    right = max(zero, min(h_b, h_b + (z_b - top)))
-    c_a, c_b = math.sqrt(g * left), math.sqrt(g * right)
-    middle = half * (u_a + u_b) + (c_a - c_b)
-    spread = half * (c_a + c_b) + k[_QUARTER] * (u_a - u_b)
-    low = min(u_a - c_a, middle - spread) if left > zero else u_b - two * c_b
-    high = max(u_b + c_b, middle + spread) if right > zero else u_a + two * c_a
-    low, high = min(low, zero), max(high, zero)
-    gap = max(high - low, k[_TINY])
-    q_a, q_b = left * u_a, right * u_b
-    water = ((high * q_a - low * q_b) + low * high * (right - left)) / gap
-    push_a = q_a * u_a + half * g * left * left
-    push_b = q_b * u_b + half * g * right * right
-    push = ((high * push_a - low * push_b) + low * high * (q_b - q_a)) / gap
-    # Upwind by the contact wave, whose side is the sign of the flux of water.
-    across = water * (v_a if water > zero else v_b)
-    seen_a = push + half * g * (h_a + left) * (top - z_a)
-    seen_b = push + half * g * (h_b + right) * (top - z_b)
-    return water, seen_a, seen_b, across
+def _book(
+    ledger: Sums, sums: Sums, row_share: Sums, numbers: Floats, cell: float, weight: float
+) -> None:
+    """Add one stage's volumes to the ledger, row after row."""
+    area = cell * cell * weight
+    rained, drained, clipped, out = 0.0, 0.0, 0.0, 0.0
+    for j in range(1, sums.shape[0] - 1):
+        rained += row_share[j]
+        drained += sums[j, fv.SUM_DRAINED]
+        clipped += sums[j, fv.SUM_CLIPPED]
+        out += sums[j, fv.SUM_OUT]
+    ledger[0] += rained * np.float64(numbers[fv.RAIN]) * area
+    ledger[1] += drained * area
+    ledger[2] += out * np.float64(numbers[fv.DT_DX]) * area
+    ledger[3] += clipped * area
 
 
 @kernel
-def _velocity(flow: Floats, depth: Floats, k: Floats, out: Floats) -> None:
-    for i in range(out.size):
-        out[i] = flow[i] / max(depth[i], k[_DRY]) if depth[i] > k[_DRY] else k[_ZERO]
-
-
-@kernel
-def _ends_along(h: Floats, z: Floats, u: Floats, v: Floats, k: Floats, second: bool,
-                out: Floats) -> None:  # fmt: skip
-    for i in range(1, h.size - 1):
-        e = _ends(h[i - 1], h[i], h[i + 1], z[i - 1], z[i], z[i + 1], u[i - 1], u[i], u[i + 1],
-                  v[i - 1], v[i], v[i + 1], k, second)  # fmt: skip
-        for n in range(8):
-            out[n, i] = e[n]
-
-
-@kernel
-def _ends_across(j: int, h: Floats, z: Floats, u: Floats, v: Floats, k: Floats, second: bool,
-                 out: Floats) -> None:  # fmt: skip
-    """Ends of row `j` of the grid; `u`, `v` hold four rows of velocities, turning."""
-    a, b, c = (j - 1) % 4, j % 4, (j + 1) % 4
-    for i in range(_RING, h.shape[1] - _RING):
-        e = _ends(h[j - 1, i], h[j, i], h[j + 1, i], z[j - 1, i], z[j, i], z[j + 1, i],
-                  v[a, i], v[b, i], v[c, i], u[a, i], u[b, i], u[c, i], k, second)  # fmt: skip
-        for n in range(8):
-            out[n, i] = e[n]
-
-
-@kernel(parallel=True)
-def _stage(
-    h: Floats, qx: Floats, qy: Floats, z: Floats, friction: Floats, k: Floats,
-    dt: float, lam: float, second: bool,
-    h2: Floats, qx2: Floats, qy2: Floats, lowest: Floats, left: Floats,
-) -> None:  # fmt: skip
-    """One Euler stage from (h, qx, qy) to (h2, qx2, qy2); bands share no result."""
-    rows, columns = h.shape
-    for b in prange(-(-(rows - 2 * _RING) // _BAND_ROWS)):
-        first = _RING + b * _BAND_ROWS
-        end = min(rows - _RING, first + _BAND_ROWS)
-        u, v = np.zeros((4, columns), h.dtype), np.zeros((4, columns), h.dtype)
-        along = np.zeros((8, columns), h.dtype)
-        across = np.zeros((2, 8, columns), h.dtype)
-        fx = np.zeros((4, columns + 1), h.dtype)
-        fy = np.zeros((2, 4, columns), h.dtype)
-        for j in range(first - 2, first + 1):
-            _velocity(qx[j], h[j], k, u[j % 4])
-            _velocity(qy[j], h[j], k, v[j % 4])
-        _ends_across(first - 1, h, z, u, v, k, second, across[(first - 1) % 2])
-        for j in range(first - 1, end):
-            # u, v know rows j-1 to j+1; row j+2 makes the ends of row j+1.
-            _velocity(qx[j + 2], h[j + 2], k, u[(j + 2) % 4])
-            _velocity(qy[j + 2], h[j + 2], k, v[(j + 2) % 4])
-            _ends_across(j + 1, h, z, u, v, k, second, across[(j + 1) % 2])
-            _faces(across[j % 2], across[(j + 1) % 2], 0, fy[j % 2], k)
-            if j >= first:
-                _ends_along(h[j], z[j], u[j % 4], v[j % 4], k, second, along)
-                _faces(along, along, 1, fx, k)
-                lowest[j] = _update(j, h, qx, qy, friction, k, dt, lam, u[j % 4], v[j % 4], along,
-                                    across[j % 2], fx, fy[(j + 1) % 2], fy[j % 2],
-                                    h2, qx2, qy2)  # fmt: skip
-                left[j, 2], left[j, 3] = -fx[0, _RING], fx[0, columns - _RING]
-                if j == _RING:
-                    left[j, 0] = -_total(fy[(j + 1) % 2, 0])
-                if j == rows - _RING - 1:
-                    left[j, 1] = _total(fy[j % 2, 0])
-
-
-@kernel
-def _total(row: Floats) -> float:
-    total = 0.0
-    for i in range(_RING, row.size - _RING):
-        total += row[i]
-    return total
-
-
-@kernel
-def _faces(a: Floats, b: Floats, shift: int, out: Floats, k: Floats) -> None:
-    """Fluxes from the high ends of `a`, `shift` cells back, to the low ends of `b`."""
-    for i in range(_RING, a.shape[1] - _RING + shift):
-        m = i - shift
-        f = _face(a[1, m], a[3, m], a[5, m], a[7, m], b[0, i], b[2, i], b[4, i], b[6, i], k)
-        for n in range(4):
-            out[n, i] = f[n]
-
-
-@kernel
-def _update(
-    j: int, h: Floats, qx: Floats, qy: Floats, friction: Floats, k: Floats,
-    dt: float, lam: float, u: Floats, v: Floats, along: Floats, across: Floats,
-    fx: Floats, fy: Floats, fy_next: Floats, h2: Floats, qx2: Floats, qy2: Floats,
-) -> float:  # fmt: skip
-    """Balance of row j, slope within the cells, friction; return its least depth."""
-    g, half, dry, one, zero = k[_G], k[_HALF], k[_DRY], k[_ONE], k[_ZERO]
-    least = zero
-    for i in range(_RING, h.shape[1] - _RING):
-        full = h[j, i] + lam * ((fx[0, i] - fx[0, i + 1]) + (fy[0, i] - fy_next[0, i]))
-        # half g (a + b) (b - a): the weight of water on the bed's slope inside the cell
-        push_x = half * g * (along[0, i] + along[1, i]) * (along[2, i] - along[3, i])
-        push_y = half * g * (across[0, i] + across[1, i]) * (across[2, i] - across[3, i])
-        gain_x = ((fx[2, i] - fx[1, i + 1]) + push_x) + (fy[3, i] - fy_next[3, i])
-        gain_y = ((fy[2, i] - fy_next[1, i]) + push_y) + (fx[3, i] - fx[3, i + 1])
-        through_x, through_y = qx[j, i] + lam * gain_x, qy[j, i] + lam * gain_y
-        if friction[j, i] > zero and h[j, i] > dry:
-            speed = math.sqrt(u[i] * u[i] + v[i] * v[i])
-            drag = one / (one + dt * friction[j, i] * speed * h[j, i] ** k[_POWER])
-            through_x, through_y = through_x * drag, through_y * drag
-        wet = full > dry
-        h2[j, i] = full
-        qx2[j, i] = through_x if wet else zero
-        qy2[j, i] = through_y if wet else zero
-        least = full if not full >= least else least
-    return float(least)
+def _watch_row(depth: Floats, peak: Floats, peak_s: Floats, arrival_s: Floats, clock: Sums) -> None:
+    """Remember the largest depth, its time, and the first time above the arrival depth."""
+    now, arrived_m = np.float32(clock[_T]), clock[_ARRIVED]
+    for i in range(depth.size):
+        if depth[i] > peak[i]:
+            peak[i] = depth[i]
+            peak_s[i] = now
+        if depth[i] > arrived_m and np.isnan(arrival_s[i]):
+            arrival_s[i] = now

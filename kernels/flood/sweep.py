@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kernels._jit import kernel
 from kernels.flood.water import Floats, Ground, State, Sums
 
-__all__ = ["BUFFERS", "Band", "row_max", "sweep_band"]
+__all__ = ["BUFFERS", "Band", "row_max", "row_sum", "sweep_band"]
 
 BUFFERS = 12
 """Rows of scratch that a band needs."""
@@ -93,7 +93,7 @@ def row_max(row: Floats) -> float:
 
 
 @kernel
-def _row_sum(row: Floats) -> float:
+def row_sum(row: Floats) -> float:
     """Sum of a row in float64, in an order that nothing but its length decides."""
     n = row.size
     a = b = c = d = 0.0
@@ -251,19 +251,19 @@ def _finish_row(j: int, ground: Ground, now: State, then: State, band: Band) -> 
     qx2[j, 0], qx2[j, m + 1] = qx2[j, 1], qx2[j, m]
     qy2[j, 0], qy2[j, m] = qy2[j, 1], qy2[j, m - 1]
     if j == 1:
-        left -= _row_sum(qy2[1, 1:m])
+        left -= row_sum(qy2[1, 1:m])
         _copy_row(h2[0], h2[1], opening[0])
         _copy_row(qx2[0], qx2[1], one)
         _copy_row(qy2[0], qy2[1], one)
     if j + 1 == past:
         _copy_row(qy2[past, 1:m], after[1:m], one)
-        left += _row_sum(qy2[past, 1:m])
+        left += row_sum(qy2[past, 1:m])
         _copy_row(h2[past], h2[j], opening[1])
         _copy_row(qx2[past], qx2[j], one)
         _copy_row(qy2[past + 1], qy2[past], one)
     gone, made = band.scratch[2, : m - 1], band.scratch[3, : m - 1]
-    sums[j, SUM_DRAINED] = _row_sum(gone) if band.row_drains[j] else 0.0
-    sums[j, SUM_CLIPPED] = _row_sum(made) if row_max(made) > 0.0 else 0.0
+    sums[j, SUM_DRAINED] = row_sum(gone) if band.row_drains[j] else 0.0
+    sums[j, SUM_CLIPPED] = row_sum(made) if row_max(made) > 0.0 else 0.0
     sums[j, SUM_OUT] = left
     sums[j, SUM_DEEPEST] = row_max(h2[j])
 
