@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.metadata import entry_points
 
-import numpy as np
-
-from cim.errors import RequestError
 from cim.model.result import Result, ResultField
 from scenes.drawers import flood, sun, traffic
 from scenes.drawers.drawing import Asked, Drawer, Drawing
 from scenes.drawers.generic import generic
+from scenes.timing import step_of
 
 __all__ = ["Asked", "Drawer", "Drawing", "draw", "generic"]
 
@@ -67,11 +65,4 @@ def _drawer(question: str) -> Drawer:
 def _step(result: Result, chosen: ResultField, time_s: float | None) -> int | None:
     if not chosen.over_time or result.times_s is None:
         return None
-    times = result.times_s
-    if time_s is None:
-        return len(times) - 1
-    if not times[0] <= time_s <= times[-1]:
-        raise RequestError(
-            "scenes.no_time", given=time_s, values={"first": times[0], "last": times[-1]}
-        )
-    return int(np.argmin(np.abs(times - time_s)))
+    return len(result.times_s) - 1 if time_s is None else step_of(result, time_s)
