@@ -9,6 +9,7 @@ geometry that is already there.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -380,6 +381,8 @@ class _Town:
         rows = rows[np.r_[True, rows[1:] > rows[:-1]]]
         if level == tiles.NEAR and self.blocks.detail is not None:
             surfaces, edges = self.blocks.detail(rows)
+            surfaces = [replace(s, opacity=self.blocks.opacity) for s in surfaces]
+            edges = [replace(e, opacity=self.blocks.opacity) for e in edges]
             pairs = [self._canvas._add_surface(s) for s in surfaces]
             actors = [a for a, _ in pairs if a is not None]
             actors += [self._canvas._add_lines(e) for e in edges if len(e.points)]
@@ -392,6 +395,7 @@ class _Town:
         one = behind(actor(data))
         unlit(one)
         one.GetProperty().BackfaceCullingOn()
+        one.GetProperty().SetOpacity(self.blocks.opacity)
         self._drawn[key] = (made, rgba, colours)
         return [one], len(rows), self._canvas._add(one)
 

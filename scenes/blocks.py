@@ -177,6 +177,7 @@ def surface(blocks: Blocks) -> Surface:
         owner=blocks.owner[made.triangle_of].astype(np.int32),
         ids=blocks.ids,
         closed=True,
+        opacity=blocks.opacity,
     )
 
 

@@ -16,7 +16,7 @@ from scenes import meshes, palette, standing
 from scenes.ground import MOST_CORNERS, Painter
 from scenes.standing import Site, Standing
 
-__all__ = ["bodies", "extent", "order", "paint", "paint_shadows", "pipe_keys"]
+__all__ = ["bodies", "extent", "order", "paint", "paint_shadows", "pipe_keys", "tone"]
 
 Failed = Callable[[str, Exception], None]
 
@@ -75,24 +75,60 @@ def extent(view: TwinView, layers: Sequence[str] | None = None) -> Bounds | None
     return (float(x0 - pad), float(y0 - pad), float(x1 + pad), float(y1 + pad))
 
 
-def paint(painter: Painter, table: FeatureTable, *, underground: bool, muted: bool) -> None:
-    """Paint a layer that lies on the ground; layers that stand on it are not painted."""
+def paint(
+    painter: Painter,
+    table: FeatureTable,
+    *,
+    underground: bool,
+    muted: bool,
+    rgb: palette.Rgb3 | None = None,
+    opacity: float = 1.0,
+) -> None:
+    """Paint a layer that lies on the ground; layers that stand on it are not painted.
+
+    Parameters
+    ----------
+    painter, table
+        The ground, and the layer.
+    underground
+        Whether pipes and their nodes are shown.
+    muted
+        Whether colours step back.
+    rgb
+        One colour instead of the layer's own.
+    opacity
+        How much of what lies below it hides, 0..1.
+    """
+    if opacity == 0.0:
+        return
+    with painter.fading(opacity):
+        _paint(painter, table, underground=underground, muted=muted, own=rgb)
+
+
+def _paint(
+    painter: Painter,
+    table: FeatureTable,
+    *,
+    underground: bool,
+    muted: bool,
+    own: palette.Rgb3 | None,
+) -> None:
     kind = table.kind
     if kind in _UNDERGROUND and not underground:
         return
     if kind in _GROUND:
-        rgb = _tone(_GROUND[kind], muted)
-        edge = _tone((196, 190, 174), muted) if kind == "parcel" else None
+        rgb = tone(own or _GROUND[kind], muted)
+        edge = tone((196, 190, 174), muted) if kind == "parcel" else None
         painter.polygons(table.geometry, rgb, edge=edge)
     elif kind == "road":
-        _roads(painter, table, muted)
+        _roads(painter, table, muted, own)
     elif kind == "pipe":
-        colour = np.array([_PIPES.get(s, (90, 90, 90)) for s in table.texts("system")])
+        colour = np.array([own or _PIPES.get(s, (90, 90, 90)) for s in table.texts("system")])
         wide = np.maximum(2.5, palette.known(table.numbers("diameter_m"), 0.3) * 3)
         painter.lines(table.geometry, colour.reshape(-1, 3), wide)
     elif kind in _SPOTS:
         rgb, radius = _SPOTS[kind]
-        painter.spots(table.geometry, rgb, radius)
+        painter.spots(table.geometry, own or rgb, radius)
     else:
         return
     painter.count(table)
@@ -108,17 +144,18 @@ def pipe_keys(
     return tuple((_PIPES[s], messages.text(f"scenes.pipe.{s}", lang=lang)) for s in known)
 
 
-def _roads(painter: Painter, table: FeatureTable, muted: bool) -> None:
+def _roads(painter: Painter, table: FeatureTable, muted: bool, own: palette.Rgb3 | None) -> None:
     carriageway = palette.known(table.numbers("carriageway_m"), 7.0)
     between = np.maximum(palette.known(table.numbers("width_m"), 0.0), carriageway + 3.0)
-    painter.lines(table.geometry, _tone(_PAVEMENT, muted), between)
+    painter.lines(table.geometry, tone(_PAVEMENT, muted), between)
     closed = np.array([bool(v) for v in table.column("closed")], dtype=bool)
-    street = _tone(_ASPHALT, muted)
-    painter.lines(table.geometry, _tone(_KERB, muted), carriageway + 0.7)
+    street = tone(own or _ASPHALT, muted)
+    painter.lines(table.geometry, tone(_KERB, muted), carriageway + 0.7)
     painter.lines(table.geometry, np.where(closed[:, None], _CLOSED, street), carriageway)
 
 
-def _tone(rgb: tuple[int, int, int], muted: bool) -> tuple[int, int, int]:
+def tone(rgb: palette.Rgb3, muted: bool) -> palette.Rgb3:
+    """Return a colour, stepped back towards white where asked."""
     if not muted:
         return rgb
     r, g, b = palette.muted(np.array(rgb)).tolist()
@@ -154,6 +191,7 @@ def bodies(
     *,
     bounds: Bounds | None = None,
     recolour: Mapping[str, palette.Colours] | None = None,
+    opacity: Mapping[str, float] | None = None,
     failed: Failed | None = None,
 ) -> Standing:
     """Return what stands on the ground, one surface a layer and way of drawing.
@@ -168,22 +206,29 @@ def bodies(
         Only what touches this box.
     recolour
         ``{layer: {id: colour}}``: colours of a result instead of the layer's own.
+    opacity
+        ``{layer: 0..1}`` of those that are not solid.
     failed
         Told of a layer that cannot be drawn; the others are drawn all the same.
     """
     made = Standing()
     for name in layers:
-        one = _STANDING.get(split_layer(name)[0])
-        if one is None:
+        one, share = _STANDING.get(split_layer(name)[0]), (opacity or {}).get(name, 1.0)
+        if one is None or share == 0.0:
             continue
+        mine = Standing()
         try:
             table = view.table(name, bounds=bounds)
             if len(table):
-                one(made, view, table, replace(site, recolour=(recolour or {}).get(name)))
+                one(mine, view, table, replace(site, recolour=(recolour or {}).get(name)))
         except Exception as error:
             if failed is None:
                 raise
             failed(name, error)
+        made.surfaces += [replace(s, opacity=share) for s in mine.surfaces]
+        made.blocks += [replace(b, opacity=share) for b in mine.blocks]
+        made.edges += [replace(e, opacity=share) for e in mine.edges]
+        made.without_height += mine.without_height
     return made
 
 

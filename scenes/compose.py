@@ -148,6 +148,7 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
         Site(terrain, origin, muted=drawing is not None, picked=frozenset(scene.selection)),
         bounds=around,
         recolour=_colours(scene, view, layers, drawing),
+        opacity={s.layer: s.opacity for s in scene.styles},
         failed=lambda name, error: failed.update({name: str(error)}),
     )
     lying = ground.drape(painter, terrain, origin)
@@ -235,7 +236,15 @@ def _painted(
     for name in layers:
         try:
             table = view.table(name, bounds=around)
-            city.paint(painter, table, underground=scene.underground, muted=pale)
+            style = scene.style(name)
+            city.paint(
+                painter,
+                table,
+                underground=scene.underground,
+                muted=pale,
+                rgb=style.rgb,
+                opacity=style.opacity,
+            )
             if shaded:
                 city.paint_shadows(painter, table, light)
             told = dict.fromkeys(table.texts("source"))
@@ -279,8 +288,9 @@ def _colours(
     """Return the colours of what stands: of a result or an attribute, else one a layer."""
     given: dict[str, palette.Colours] = {}
     for style in scene.styles:
-        if style.rgb is not None and style.layer in layers and drawing is None:
-            given[style.layer] = dict.fromkeys(map(str, view.table(style.layer).ids), style.rgb)
+        if style.rgb is not None and style.layer in layers:
+            rgb = style.rgb if drawing is None else city.tone(style.rgb, muted=True)
+            given[style.layer] = dict.fromkeys(map(str, view.table(style.layer).ids), rgb)
     return given if drawing is None else {**given, **_standing_only(drawing)}
 
 

@@ -46,6 +46,8 @@ class Surface:
         (h, w, 3) uint8 that darkens the colour, row 0 on top; None for plain colour.
     closed
         Whether nobody can see it from inside: its backs need not be drawn.
+    opacity
+        0 (clear) to 1 (solid).
     """
 
     vertices: NDArray[np.float32]
@@ -56,6 +58,7 @@ class Surface:
     uv: NDArray[np.float32] | None = None
     pattern: NDArray[np.uint8] | None = None
     closed: bool = False
+    opacity: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ class Blocks:
     detail
         Makes the surfaces and edges of some objects as they look from near; None where
         they look no different.
+    opacity
+        0 (clear) to 1 (solid).
     """
 
     layer: str
@@ -104,6 +109,7 @@ class Blocks:
     tile_start: NDArray[np.int64]
     tile_box: NDArray[np.float64]
     detail: Callable[[NDArray[np.int64]], tuple[list[Surface], list[Segments]]] | None = None
+    opacity: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,7 @@ class Segments:
     points: NDArray[np.float32]
     rgb: tuple[int, int, int]
     width_px: float = 1.0
+    opacity: float = 1.0
 
 
 @dataclass(frozen=True)

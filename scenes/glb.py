@@ -176,11 +176,17 @@ def linear(rgb: NDArray[np.uint8]) -> NDArray[np.uint16]:
     return np.column_stack([table[rgb], np.full(len(rgb), 65535, np.uint16)])
 
 
-def _material(made: _File, texture: dict[str, Any] | None, *, closed: bool) -> int:
+def _material(
+    made: _File, texture: dict[str, Any] | None, *, closed: bool, opacity: float = 1.0
+) -> int:
     look: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": 1.0}
     if texture is not None:
         look["baseColorTexture"] = texture
-    made.materials.append({"pbrMetallicRoughness": look, "doubleSided": not closed})
+    whole: dict[str, Any] = {"pbrMetallicRoughness": look, "doubleSided": not closed}
+    if opacity < 1.0:
+        look["baseColorFactor"] = [1.0, 1.0, 1.0, opacity]
+        whole["alphaMode"] = "BLEND"
+    made.materials.append(whole)
     return len(made.materials) - 1
 
 
@@ -225,7 +231,7 @@ def _primitive(made: _File, part: Part, table: int | None, first: int) -> dict[s
     primitive: dict[str, Any] = {
         "attributes": attributes,
         "indices": made.accessor(surface.triangles.astype(np.uint32).ravel(), _U32, _FACES),
-        "material": _material(made, texture, closed=surface.closed),
+        "material": _material(made, texture, closed=surface.closed, opacity=surface.opacity),
     }
     if table is not None:
         numbers = (part.owner - first).astype(np.float32)  # exact to 16 million

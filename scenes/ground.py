@@ -7,6 +7,8 @@ cost no more than their pixels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -262,6 +264,19 @@ class Painter:
         dark = [soft.point([255 - int(v * deep * s) for v in range(256)]) for s in (1, 0.94, 0.8)]
         self._image = ImageChops.multiply(self._image, Image.merge("RGB", dark))
         self._shaded.clear()
+        self._pen = ImageDraw.Draw(self._image)
+
+    @contextmanager
+    def fading(self, opacity: float) -> Iterator[None]:
+        """Let what is painted inside hide only a share 0..1 of what lies below it."""
+        from PIL import Image, ImageDraw
+
+        if opacity >= 1.0:
+            yield
+            return
+        before = self._image.copy()
+        yield
+        self._image = Image.blend(before, self._image, opacity)
         self._pen = ImageDraw.Draw(self._image)
 
     def image(self) -> NDArray[np.uint8]:

@@ -18,6 +18,7 @@ __all__ = [
     "NO_VALUE",
     "PICKED",
     "Colours",
+    "Rgb3",
     "buildings",
     "flat_colour",
     "known",
@@ -27,7 +28,8 @@ __all__ = [
     "trunk",
 ]
 
-Colours = Mapping[str, tuple[int, int, int]]
+Rgb3 = tuple[int, int, int]
+Colours = Mapping[str, Rgb3]
 Rgb = NDArray[np.uint8]
 
 NO_HEIGHT = (214, 92, 160)

@@ -14,6 +14,7 @@ from scenes.compose import compose
 from scenes.files import whole
 from scenes.probe import require_opengl
 from scenes.scene import SIZES, Scene
+from scenes.within import within
 
 __all__ = ["RenderReport", "render_scene", "sizes"]
 
@@ -36,6 +37,8 @@ class RenderReport:
         Objects drawn flat in the marked colour.
     failed
         Layers that could not be drawn, and why.
+    inside
+        Ids of the bodies the camera stands in, such as a wall: they hide what is behind them.
     """
 
     png: str
@@ -45,6 +48,7 @@ class RenderReport:
     frame_cpu_s: float
     without_height: int
     failed: dict[str, str]
+    inside: tuple[str, ...] = ()
 
 
 def render_scene(
@@ -86,6 +90,7 @@ def render_scene(
         frame_cpu_s=round(shot.frame_cpu_s, 3),
         without_height=picture.without_height,
         failed=picture.failed,
+        inside=within(picture, picture.camera.position),
     )
 
 

@@ -45,9 +45,10 @@ class Style:
     visible
         Whether it is drawn.
     opacity
-        0 (clear) to 1 (solid).
+        0 (clear) to 1 (solid), of what stands as of what is painted on the ground.
     rgb
-        One colour for all, 0..255; the layer's own colours where None.
+        One colour for all, 0..255; the layer's own colours where None. Under a result it
+        steps back as all the city does.
     by
         Attribute whose value or class gives the colour; goes before `rgb`.
     ramp

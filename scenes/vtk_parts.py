@@ -88,6 +88,7 @@ def surface_actor(surface: Surface) -> Any:
         made.SetTexture(texture(image_data(surface.pattern), repeat=True))
     if surface.closed:
         made.GetProperty().BackfaceCullingOn()
+    made.GetProperty().SetOpacity(surface.opacity)
     return behind(made)
 
 
@@ -98,6 +99,7 @@ def lines_actor(lines: Segments) -> Any:
     look = made.GetProperty()
     look.LightingOff()
     look.SetColor(*(c / 255 for c in lines.rgb))
+    look.SetOpacity(lines.opacity)
     return made
 
 

@@ -253,7 +253,12 @@ def _bodies(blob: _Blob, picture: Picture, objects: Catalogue) -> dict[str, Any]
         },
         "parts": [],
         "edges": [
-            {"at": blob.add(e.points.ravel()), "rgb": list(e.rgb), "layer": "building"}
+            {
+                "at": blob.add(e.points.ravel()),
+                "rgb": list(e.rgb),
+                "layer": "building",
+                "opacity": e.opacity,
+            }
             for e in picture.edges
             if len(e.points)
         ],
@@ -271,6 +276,7 @@ def _bodies(blob: _Blob, picture: Picture, objects: Catalogue) -> dict[str, Any]
                 "uv": blob.add(_upright(surface.uv)) if pattern else None,
                 "pattern": blob.add(_encoded(surface.pattern, lossless=True)) if pattern else None,
                 "closed": surface.closed,
+                "opacity": surface.opacity,
             }
         )
     return made

@@ -84,14 +84,14 @@
     void clip(vec3 p) { for (int i = 0; i < cuts; i++) if (dot(p - cut[i], keep[i]) < 0.0) discard; }`;
   const shown = compile(VERTEX, `${CUT}
     in vec3 place; in vec3 tint; in vec2 spot; flat in uint owner;
-    uniform vec3 sun; uniform vec3 eye; uniform int kind; uniform uint chosen;
+    uniform vec3 sun; uniform vec3 eye; uniform int kind; uniform uint chosen; uniform float solid;
     uniform sampler2D image; uniform sampler2D over; uniform sampler2D colours;
     uniform vec4 rect; uniform bool overlaid; uniform bool coloured;
     out vec4 pixel;
     void main() {
       clip(place);
       vec3 c = tint;
-      if (kind == 2) { pixel = vec4(c, 1.0); return; }
+      if (kind == 2) { pixel = vec4(c, solid); return; }
       if (kind == 1 || kind == 3) c = kind == 1 ? texture(image, spot).rgb : c * texture(image, spot).rgb;
       if (coloured && owner > 0u) {
         int n = int(owner) - 1, wide = textureSize(colours, 0).x;
@@ -107,7 +107,7 @@
       if (dot(n, eye - place) < 0.0) n = -n;
       vec3 away = normalize(vec3(-0.8 * sun.xy, 0.9));
       vec3 lit = vec3(0.46) + 0.8 * (0.78 * max(0.0, dot(n, sun)) * vec3(1.0, 0.96, 0.88) + 0.26 * max(0.0, dot(n, away)) * vec3(0.82, 0.89, 1.0));
-      pixel = vec4(min(c * lit, 1.0), 1.0);
+      pixel = vec4(min(c * lit, 1.0), solid);
     }`);
   const asked = compile(VERTEX, `${CUT}
     in vec3 place; in vec3 tint; in vec2 spot; flat in uint owner;
@@ -172,14 +172,16 @@
       many[o]++; tops[o] = Math.max(tops[o], at[3 * i + 2]);
     }
     const image = part.pattern ? texture(await picture(part.pattern), true, true) : null;
-    things.push({ vao, count: part.faces[2], kind: image ? 3 : 0, layer: part.layer || "#ground", image, closed: part.closed });
+    things.push({ vao, count: part.faces[2], kind: image ? 3 : 0, layer: part.layer || "#ground", image, closed: part.closed, solid: part.opacity });
   }
   for (const edge of doc.edges) {
     const vao = gl.createVertexArray();
     gl.bindVertexArray(vao);
     attribute(0, take(edge.at), 3, gl.FLOAT);
-    things.push({ vao, count: edge.at[2] / 3, kind: 2, layer: edge.layer, rgb: edge.rgb.map((v) => v / 255), lines: true });
+    things.push({ vao, count: edge.at[2] / 3, kind: 2, layer: edge.layer, rgb: edge.rgb.map((v) => v / 255), lines: true, solid: edge.opacity });
   }
+  things.forEach((thing) => { thing.clear = thing.solid < 1; });
+  things.sort((a, b) => a.clear - b.clear); // what shows through comes last
   gl.bindVertexArray(null);
 
   // ---- objects ---------------------------------------------------------------------------
@@ -303,14 +305,17 @@
     for (const thing of things) {
       if (hidden.has(thing.layer) || (thing.lines && look === asked)) continue;
       gl.bindVertexArray(thing.vao);
-      if (look === shown) { gl.uniform1i(look.at.kind, thing.kind); gl.bindTexture(gl.TEXTURE_2D, thing.image || white); }
+      const through = thing.clear && look === shown;
+      if (through) { gl.enable(gl.BLEND); gl.blendFuncSeparate(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA, gl.ONE, gl.ONE_MINUS_SRC_ALPHA); } else gl.disable(gl.BLEND);
+      gl.depthMask(!through);
+      if (look === shown) { gl.uniform1f(look.at.solid, through ? thing.solid : 1); gl.uniform1i(look.at.kind, thing.kind); gl.bindTexture(gl.TEXTURE_2D, thing.image || white); }
       if (thing.closed) gl.enable(gl.CULL_FACE); else gl.disable(gl.CULL_FACE);
       if (thing.lines) { gl.vertexAttrib3fv(1, thing.rgb); gl.drawArrays(gl.LINES, 0, thing.count); continue; }
       gl.enable(gl.POLYGON_OFFSET_FILL); gl.polygonOffset(1, 1);
       gl.drawElements(gl.TRIANGLES, thing.count, gl.UNSIGNED_INT, 0);
       gl.disable(gl.POLYGON_OFFSET_FILL);
     }
-    gl.bindVertexArray(null);
+    gl.bindVertexArray(null); gl.disable(gl.BLEND); gl.depthMask(true);
   };
   const again = () => { if (!waiting) { waiting = true; requestAnimationFrame(() => { waiting = false; draw(); }); } };
 
