@@ -12,7 +12,7 @@ import numpy as np
 
 from bim_import.by_footprint import fit_footprint
 from bim_import.placement import from_points
-from bim_import.reader import local_groups
+from bim_import.reader import local_footprint
 from cim.errors import RequestError, SourceError
 from cim.jobs import Job
 
@@ -76,7 +76,7 @@ def import_ifc(
     for spec in district.layers:
         place = at if points is None else read_points(points)
         if by_footprint:
-            outline, floor_m = local_groups(spec, job=job)
+            outline, floor_m = local_footprint(spec, job=job)
             place = fit_footprint(outline, floor_m, near, name=spec.file.name).at
         options = dict(spec.options) if place is None else {**spec.options, "at": list(place)}
         specs.append(replace(spec, options=options))

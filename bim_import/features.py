@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bim_import.forms import Body, body_of, encloses
 from bim_import.instancing import Pool
-from bim_import.joining import Match, hull, outline
+from bim_import.joining import Match, hull, outline, plan_of
 from bim_import.semantics import Product
+from cim.jobs import QUIET, Job
 from cim.model.kinds import COMMON, Field, kind
 from cim.model.table import FeatureTable, as_column
 
@@ -27,6 +29,12 @@ _OWN = (
     Field("top_m", "real", "m", "highest point, absolute", "最高点标高"),
     Field("outcome", "text", "", "how its geometry came through", "几何结果"),
     Field("properties", "text", "", "property and quantity sets (JSON)", "属性集（JSON）"),
+)
+_OF_BUILDINGS = (
+    Field("footprint_m2", "real", "m2", "area of its footprint", "基底面积"),
+    Field("roof_outline_m2", "real", "m2", "area of its roof outline", "屋面轮廓面积"),
+    Field("volume_m3", "real", "m3", "volume of its closed shell", "外壳体积"),
+    Field("shell_flags", "text", "", "what speaks against its shell", "外壳标记"),
 )
 
 
@@ -48,6 +56,10 @@ class Model:
         Key of the source; own name of the layers.
     illustrative
         示意数据.
+    shells
+        Whether buildings get their closed shell.
+    job
+        Told of it while shells are made.
     """
 
     products: Mapping[str, Product]
@@ -59,6 +71,8 @@ class Model:
     source: str
     name: str
     illustrative: bool
+    shells: bool = True
+    job: Job = field(default_factory=lambda: QUIET)
 
     def world(self, guid: str) -> NDArray[np.float64]:
         """Return a product's vertices in the frame, (n, 3) float64."""
@@ -125,10 +139,31 @@ class Group:
         return [g for g in self.bodies if self.model.products[g].outside is not False]
 
     @cached_property
+    def enclosing(self) -> list[str]:
+        """GlobalIds of the bodies that may be part of the building's skin."""
+        return [g for g in self.bodies if encloses(self.model.products[g])]
+
+    @cached_property
+    def body(self) -> Body:
+        """The building's shell in the frame, and what came of it."""
+        walls = outline(self._parts(self.walls))
+        if not self.model.shells or self.building is None or not self.enclosing:
+            return Body(None, (), walls)
+        size = sum(len(self.model.pool.triangles(g)) for g in self.enclosing)
+        return body_of(lambda: self._parts(self.enclosing), size, walls, job=self.model.job)
+
+    @property
     def footprint(self) -> Any:
-        """Outline of the walls in the frame, or None."""
-        parts = [(self.model.world(g), self.model.pool.triangles(g)) for g in self.walls]
-        return outline(parts)
+        """Outline of the walls in the frame, or of the shell they do not enclose, or None."""
+        return self.body.footprint
+
+    @cached_property
+    def roof_outline(self) -> Any:
+        """Plan outline of all built elements in the frame, eaves and all, or None."""
+        return plan_of(self._parts(self.enclosing))
+
+    def _parts(self, guids: Sequence[str]) -> list[tuple[NDArray[np.float64], NDArray[np.int32]]]:
+        return [(self.model.world(g), self.model.pool.triangles(g)) for g in guids]
 
     @cached_property
     def floor_level_m(self) -> float:
@@ -228,7 +263,11 @@ def _building(record: dict[str, Any], group: Group) -> None:
     """Complete a building's row; one that stands on a building of the city is its part."""
     product = group.model.products[record["source_id"]]
     record["geometry"] = group.footprint
+    body, roof = group.body, group.roof_outline
     record |= {
+        "footprint_m2": _area(group.footprint), "roof_outline_m2": _area(roof),
+        "volume_m3": _known(body.shell.volume_m3) if body.shell and body.sound else None,
+        "shell_flags": " ".join(body.flags) or None,
         "height_m": _known(group.height_m), "base_m": _known(group.floor_level_m),
         "storeys_above": group.inhabited,
     }  # fmt: skip
@@ -270,7 +309,8 @@ def _place_storeys(rows: dict[str, list[dict[str, Any]]]) -> None:
 
 def _table(kind_name: str, own_name: str, records: list[dict[str, Any]]) -> FeatureTable:
     declared = {f.name: f for f in (*COMMON, *kind(kind_name).fields)}
-    fields = list({**{f.name: f for f in _OWN}, **declared}.values())
+    own = (*_OWN, *_OF_BUILDINGS) if kind_name in ("building", "building_part") else _OWN
+    fields = list({**{f.name: f for f in own}, **declared}.values())
     fields.sort(key=lambda f: f.name not in declared)
     geometry = np.empty(len(records), dtype=object)
     geometry[:] = [record["geometry"] for record in records]
@@ -285,6 +325,10 @@ def _table(kind_name: str, own_name: str, records: list[dict[str, Any]]) -> Feat
 
 def _top(model: Model, guids: Sequence[str]) -> float:
     return max((float(model.world(g)[:, 2].max()) for g in guids), default=float("nan"))
+
+
+def _area(shape: Any) -> float | None:
+    return None if shape is None else _known(float(shape.area))
 
 
 def _known(value: float | None) -> float | None:

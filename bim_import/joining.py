@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cim.model.kinds import split_layer
 from cim.model.table import FeatureTable
 
-__all__ = ["Match", "find_building", "hull", "outline"]
+__all__ = ["Match", "find_building", "hull", "outline", "plan_of"]
 
 _ENOUGH = 0.3
 """Least share of the smaller footprint that must be common."""
@@ -46,7 +46,21 @@ class Match:
 
 
 def outline(parts: Sequence[tuple[NDArray[np.float64], NDArray[np.int32]]]) -> Any:
-    """Return the plan outline of meshes without its holes: a polygon, or None.
+    """Return the largest piece of the plan outline of meshes: a polygon, or None.
+
+    Parameters
+    ----------
+    parts
+        (vertices (n, 3) in metres, triangles (m, 3)) of each mesh.
+    """
+    import shapely
+
+    whole = plan_of(parts)
+    return None if whole is None else max(shapely.get_parts(whole), key=lambda piece: piece.area)
+
+
+def plan_of(parts: Sequence[tuple[NDArray[np.float64], NDArray[np.int32]]]) -> Any:
+    """Return the plan outline of meshes without its holes: polygons, or None.
 
     Parameters
     ----------
@@ -73,8 +87,7 @@ def outline(parts: Sequence[tuple[NDArray[np.float64], NDArray[np.int32]]]) -> A
     pieces = [shapely.Polygon(p.exterior) for p in shapely.get_parts(whole) if p.area > 0.5]
     if not pieces:
         return None
-    merged = shapely.union_all(pieces).simplify(0.01)
-    return max(shapely.get_parts(merged), key=lambda piece: piece.area)
+    return shapely.union_all(pieces).simplify(0.01)
 
 
 def hull(xy: NDArray[np.float64]) -> Any:

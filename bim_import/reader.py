@@ -16,6 +16,7 @@ import numpy as np
 
 from bim_import._evidence import evidence_from
 from bim_import.features import Group, Model, group_products, tables
+from bim_import.forms import coarse_forms
 from bim_import.framing import choose_place, datum_of, to_frame
 from bim_import.instancing import Pool, place_products
 from bim_import.joining import find_building
@@ -30,14 +31,15 @@ from cim.model.table import FeatureTable
 from cim.sources.report import Report
 from cim.sources.spec import LayerSpec, Loaded
 
-__all__ = ["Look", "local_groups", "probe", "read"]
+__all__ = ["Look", "local_footprint", "local_groups", "probe", "read"]
 
 _BY_OUTCOME = {
     "fallback": "bim.geometry_uncut",
     "box": "bim.geometry_box",
     "missing": "bim.geometry_missing",
 }
-_OPTIONS = {"at", "height_offset_m", "stall_s", "product_s", "trouble_s", "total_s", "guess"}
+_OPTIONS = {"at", "height_offset_m", "shells", "stall_s", "product_s", "trouble_s", "total_s",
+            "guess"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ def read(
         The file. Options: ``at = [east, north, height, turn_deg]`` places a model that
         does not say where it stands (counter-clockwise, in ``crs`` or else the frame);
         ``height_offset_m`` as in `cim.crs.transform_heights`; ``stall_s``, ``product_s``,
-        ``trouble_s``, ``total_s`` bound the meshing (see `Budget`).
+        ``trouble_s``, ``total_s`` bound the meshing (see `Budget`); ``shells = false``
+        makes no closed shells (LoD2).
     frame
         The twin's frame.
     report
@@ -124,28 +127,34 @@ def read(
     place = choose_place(evidence, spec, frame=frame, centre=centre)
     log.note(place.rule, {**place.values, "level": place.level})
     matrix = to_frame(place, spec, frame, centre or evidence_from(evidence).centre)
-    model = _model(spec, products, meshed, pool, matrix)
+    model = _model(spec, products, meshed, pool, matrix, job=job)
     groups = group_products(model)
     for group in groups:
         _join(group, near, log)
+        _tell_forms(group, log)
     log.outcomes(model, meshed)
     return Loaded(tables=tables(model, groups), meshes=_pool(model, groups))
 
 
-def local_groups(spec: LayerSpec, *, job: Job) -> tuple[Any, float]:
+def local_footprint(spec: LayerSpec, *, job: Job) -> tuple[Any, float]:
     """Return the footprint of a file's largest building and its ground floor, model metres.
 
     Raises as `read`; also `FrameError` where the file has no building with walls.
     """
     meshed = read_and_mesh(spec.file, job=job, budget=_budget(spec.options))
-    products = {p.guid: p for p in reversed(products_of(meshed.said["columns"]))}
-    model = _model(spec, products, meshed, place_products(meshed, products), np.eye(4))
-    shapes = [g for g in group_products(model) if g.footprint is not None]
+    shapes = [g for g in local_groups(meshed, spec, job=job) if g.footprint is not None]
     if not shapes:
         raise FrameError("bim.footprint_own", given=spec.file.name)
     best = max(shapes, key=lambda g: g.footprint.area)
     floor = best.floor_level_m
     return best.footprint, 0.0 if np.isnan(floor) else floor
+
+
+def local_groups(meshed: Meshed, spec: LayerSpec, *, job: Job) -> list[Group]:
+    """Return the products of a file by building, in model metres."""
+    products = {p.guid: p for p in reversed(products_of(meshed.said["columns"]))}
+    pool = place_products(meshed, products)
+    return group_products(_model(spec, products, meshed, pool, np.eye(4), job=job))
 
 
 def _check(said: Mapping[str, Any], spec: LayerSpec, frame: Frame) -> None:
@@ -169,7 +178,13 @@ def _products(said: Mapping[str, Any], spec: LayerSpec, log: _Log) -> dict[str, 
 
 
 def _model(
-    spec: LayerSpec, products: dict[str, Product], meshed: Meshed, pool: Pool, matrix: Any
+    spec: LayerSpec,
+    products: dict[str, Product],
+    meshed: Meshed,
+    pool: Pool,
+    matrix: Any,
+    *,
+    job: Job,
 ) -> Model:
     ids = {g: own_ids(p.kind, spec.source_key, [g])[0] for g, p in products.items()}
     levels = meshed.said["levels"]
@@ -180,6 +195,7 @@ def _model(
                 if str(p.step_id) in levels},
         source=spec.source_key, name=spec.name,
         illustrative=spec.illustrative or bool(meshed.said["illustrative"]),
+        shells=bool(spec.options.get("shells", True)), job=job,
     )  # fmt: skip
 
 
@@ -205,8 +221,33 @@ def _join(group: Group, near: Mapping[str, FeatureTable], log: _Log) -> None:
     })  # fmt: skip
 
 
+def _tell_forms(group: Group, log: _Log) -> None:
+    """Say what a building's forms are made of, and what speaks against its shell."""
+    body = group.body
+    if group.building is None or not group.enclosing:
+        return
+    if not group.model.shells:
+        log.note("bim.shell_not_asked", {"name": group.title})
+    if body.shell is not None:
+        log.note("bim.shell", {
+            "name": group.title, "volume": f"{body.shell.volume_m3:.1f}",
+            "enclosed": f"{body.shell.enclosed_m3:.1f}", "cell": f"{body.shell.cell_m:.2f}",
+            "flags": " ".join(body.flags) or "-",
+        })  # fmt: skip
+    for flag in body.flags:
+        log.note(f"bim.shell_{flag}", {"name": group.title})
+    if body.footprint is not None:
+        roof = group.roof_outline
+        log.note("bim.outlines_by_shell" if body.by_shell else "bim.outlines", {
+            "name": group.title, "footprint": f"{body.footprint.area:.1f}",
+            "roof": "-" if roof is None else f"{roof.area:.1f}",
+            "height": _metres(group.height_m),
+        })  # fmt: skip
+
+
 def _pool(model: Model, groups: list[Group]) -> MeshPool:
-    """Return meshes and instances: each product its own, and each building its outside."""
+    """Return meshes and instances: each product its own, and each building its forms."""
+    meshes = dict(model.pool.meshes)
     instances = [
         Instance(
             object_id=model.ids[guid], mesh_id=one.mesh_id, matrix=model.matrix @ one.matrix,
@@ -225,7 +266,12 @@ def _pool(model: Model, groups: list[Group]) -> MeshPool:
             )
             for guid in group.outside
         ]  # fmt: skip
-    return MeshPool(model.pool.meshes, tuple(model.pool.materials), tuple(instances))
+        floor = group.floor_level_m
+        instances += coarse_forms(
+            owner, group.body, group.roof_outline, floor_m=floor, eaves_m=floor + group.height_m,
+            meshes=meshes,
+        )  # fmt: skip
+    return MeshPool(meshes, tuple(model.pool.materials), tuple(instances))
 
 
 def _centre(pool: Pool) -> tuple[float, float, float] | None:

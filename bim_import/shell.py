@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bim_import._roof_planes import roof_planes
 from bim_import._shell_faces import Region, closed, faces_of, snap_outline, volume_of
+from cim.jobs import QUIET, Job
 from kernels.spatial.enclosure import (
     FREE,
     OUTSIDE,
@@ -101,7 +102,7 @@ class Shell:
 
 
 def build_shell(
-    parts: Sequence[tuple[Floats, Ints]], *, grain: Grain | None = None
+    parts: Sequence[tuple[Floats, Ints]], *, grain: Grain | None = None, job: Job = QUIET
 ) -> Shell | None:
     """Return the closed LoD2 shell of a building, or None where nothing encloses anything.
 
@@ -112,16 +113,22 @@ def build_shell(
         walls, roofs, slabs, windows, doors; rooms and furniture may be left out.
     grain
         How finely.
+    job
+        Progress and cancel.
     """
     grain = grain or Grain()
     soup = [v[t] for v, t in parts if len(t)]
     if not soup:
         return None
+    job.step(0, 4, what="bim.shelling")
     raster = _Raster(np.concatenate(soup), grain)
+    job.step(1, 4, what="bim.shelling")
     columns = _columns(raster, grain)
     if not columns.solid.any():
         return None
+    job.step(2, 4, what="bim.shelling")
     regions = _regions(raster, columns, grain)
+    job.step(3, 4, what="bim.shelling")
     if not regions:
         return None
     return _shell(raster, regions, grain)

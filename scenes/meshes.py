@@ -17,6 +17,8 @@ __all__ = ["hidden_by", "owners", "surface"]
 
 _ROOM_LEVEL = 5  # rooms are inside: they would only hide under the shell
 _SHELLS = ("2", "3")
+_BLOCK = "1"
+_PLAN = "0"
 _OF_BUILDINGS = ("building", "building_part", "storey", "room", "building_element")
 _DEEPEST = 16
 
@@ -24,8 +26,8 @@ _DEEPEST = 16
 def owners(view: TwinView, pool: MeshPool, table: FeatureTable) -> dict[str, list[int]]:
     """Return building id -> its instances.
 
-    A building's own shell counts where it has one; else the meshes of all that is part
-    of it, rooms left out.
+    A building's own finest shell counts where it has one; else the meshes of all that is
+    part of it, rooms left out.
     """
     if not len(pool):
         return {}
@@ -36,6 +38,8 @@ def owners(view: TwinView, pool: MeshPool, table: FeatureTable) -> dict[str, lis
     for number, instance in enumerate(pool.instances):
         if instance.lod in _SHELLS:
             shells.setdefault(instance.object_id, []).append(number)
+        if instance.lod == _PLAN:
+            continue
         if instance.cim_level == _ROOM_LEVEL:
             continue
         owner = _first(instance.object_id, parent, here)
@@ -46,7 +50,7 @@ def owners(view: TwinView, pool: MeshPool, table: FeatureTable) -> dict[str, lis
         top = _top(one, parent, here)
         if top != one:
             found.setdefault(top, []).extend(found.pop(one))
-    return {one: shells.get(one, numbers) for one, numbers in found.items()}
+    return {one: _finest(pool, shells.get(one, numbers)) for one, numbers in found.items()}
 
 
 def hidden_by(view: TwinView, pool: MeshPool, table: FeatureTable) -> set[str]:
@@ -95,6 +99,13 @@ def surface(
         owner=np.concatenate(owner).astype(np.int32),
         ids=ids,
     )
+
+
+def _finest(pool: MeshPool, numbers: list[int]) -> list[int]:
+    """Return the best shells of a building; of parts all but a block beside finer ones."""
+    levels = {pool.instances[n].lod for n in numbers}
+    kept = {max(levels)} if levels <= set(_SHELLS) else levels - {_BLOCK} or levels
+    return [n for n in numbers if pool.instances[n].lod in kept]
 
 
 def _parents(view: TwinView) -> dict[str, str]:

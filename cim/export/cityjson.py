@@ -301,7 +301,7 @@ class _Writer:
             i,
             record=plan.pool.records.get(id_),
             bodies=plan.bodies.get(id_, ()),
-            mesh=self.meshes.get(id_),
+            meshes=self.meshes.get(id_, ()),
             has_parent=id_ in plan.parent,
             done=self.done,
         )

@@ -55,7 +55,7 @@ def describe(
     *,
     record: Mapping[str, Any] | None,
     bodies: Sequence[Body],
-    mesh: Body | None,
+    meshes: Sequence[Body],
     has_parent: bool,
     done: Exported,
 ) -> Described:
@@ -67,8 +67,8 @@ def describe(
         The row.
     record
         What was kept of the object beside its columns, where it came from a city model.
-    bodies, mesh
-        Its polygons; its meshes as polygons, taken where it has none.
+    bodies, meshes
+        Its polygons; its meshes as polygons, one a level, taken where it has none.
     has_parent
         Whether its whole is written too.
     done
@@ -83,8 +83,7 @@ def describe(
     if isinstance(members.get("address"), Mapping):  # one object until CityJSON 1.0
         members["address"] = [members["address"]]
     members.pop("geographicalExtent", None)
-    if not bodies and mesh is not None:
-        bodies = [mesh]
+    bodies = bodies or meshes
     if not bodies and record is None:
         made = _block(table, i, type_)
         bodies = [] if made is None else [made]
@@ -237,17 +236,21 @@ def _plain(type_: str, lines: Sequence[Any], z: float) -> Body:
     )
 
 
-def shapes_of(pool: MeshPool, rows: Container[str]) -> dict[str, Body]:
-    """Return the meshes of each object, its finest level, as triangles with their meaning."""
-    best: dict[str, list[int]] = defaultdict(list)
+def shapes_of(pool: MeshPool, rows: Container[str]) -> dict[str, list[Body]]:
+    """Return the meshes of each object, a body per level, as triangles with their meaning.
+
+    Levels 3 and 4 are one in CityJSON: the finer counts.
+    """
+    levels: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for n, one in enumerate(pool.instances):
         if one.object_id in rows:
-            finest = pool.instances[best[one.object_id][0]].lod if best[one.object_id] else ""
-            if one.lod > finest:
-                best[one.object_id] = [n]
-            elif one.lod == finest:
-                best[one.object_id].append(n)
-    return {id_: _joined(pool, numbers) for id_, numbers in best.items()}
+            levels[one.object_id][one.lod].append(n)
+    found = {}
+    for id_, by_lod in levels.items():
+        finest = max(by_lod)
+        kept = [lod for lod in sorted(by_lod) if lod < "3" or lod == finest]
+        found[id_] = [_joined(pool, by_lod[lod]) for lod in kept]
+    return found
 
 
 def _joined(pool: MeshPool, numbers: Sequence[int]) -> Body:
@@ -265,9 +268,11 @@ def _joined(pool: MeshPool, numbers: Sequence[int]) -> Body:
     for k, one in enumerate(found):
         semantic[surface == one] = k
     count = len(index)
+    # Pieces of several meshes may touch; only a block or shell closed in itself is a solid.
+    closed = len(numbers) == 1 and pool.instances[numbers[0]].lod in "12" and _closed(index)
     return Body(
         object_id="",
-        type="MultiSurface",
+        type="Solid" if closed else "MultiSurface",
         lod=min(pool.instances[numbers[0]].lod, "3"),
         cim_level=pool.instances[numbers[0]].cim_level,
         vertices=np.concatenate(vertices),
@@ -279,3 +284,11 @@ def _joined(pool: MeshPool, numbers: Sequence[int]) -> Body:
         surfaces=tuple({"type": _SEMANTICS[s]} for s in found) if found else None,
         semantic=semantic if found else np.empty(0, dtype=np.int32),
     )
+
+
+def _closed(triangles: NDArray[np.int32]) -> bool:
+    """Tell whether every edge is used as often one way as the other."""
+    ahead = np.concatenate([triangles[:, [i, (i + 1) % 3]] for i in range(3)]).astype(np.int64)
+    size = int(triangles.max(initial=0)) + 1
+    forth, back = ahead @ [size, 1], ahead @ [1, size]
+    return len(triangles) > 3 and bool((np.sort(forth) == np.sort(back)).all())

@@ -92,7 +92,7 @@ class Instance:
     matrix
         (4, 4) float64: mesh coordinates to projected metres and absolute height.
     lod
-        ``"1"``, ``"2"``, ``"3"``, ``"4"``.
+        ``"0"`` to ``"4"``.
     cim_level
         CIM level 1–7 of this representation.
     """
