@@ -37,7 +37,7 @@ _PIPES = {
 _SPOTS = {
     "sensor": ((122, 60, 160), 2.2),
     "transit_stop": ((60, 90, 160), 1.6),
-    "entrance": ((60, 90, 160), 1.2),
+    "entrance": ((150, 136, 118), 0.5),
     "pipe_node": ((70, 76, 84), 1.6),
 }
 _UNDERGROUND = ("pipe", "pipe_node")
@@ -128,7 +128,7 @@ def _paint(
         painter.lines(table.geometry, colour.reshape(-1, 3), wide)
     elif kind in _SPOTS:
         rgb, radius = _SPOTS[kind]
-        painter.spots(table.geometry, own or rgb, radius)
+        painter.spots(table.geometry, own or rgb, radius, grow=kind != "entrance")
     else:
         return
     painter.count(table)
@@ -229,6 +229,7 @@ def bodies(
         made.blocks += [replace(b, opacity=share) for b in mine.blocks]
         made.edges += [replace(e, opacity=share) for e in mine.edges]
         made.without_height += mine.without_height
+        made.missing_images += [n for n in mine.missing_images if n not in made.missing_images]
     return made
 
 
@@ -243,15 +244,16 @@ def _buildings(made: Standing, view: TwinView, table: FeatureTable, site: Site) 
     if len(table):
         standing.prisms(made, table, site)
     if shown:
-        made.surfaces.append(
-            meshes.surface(
-                pool,
-                shown,
-                site.origin,
-                muted=site.muted,
-                recolour=site.recolour,
-                picked=site.picked,
-            )
+        images, missing = meshes.textures(view, pool)
+        made.missing_images += missing
+        made.surfaces += meshes.surfaces(
+            pool,
+            shown,
+            site.origin,
+            images=images,
+            muted=site.muted,
+            recolour=site.recolour,
+            picked=site.picked,
         )
 
 

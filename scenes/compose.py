@@ -16,6 +16,7 @@ from cim.model.twin import Bounds, TwinView
 from scenes import blocks as tiles
 from scenes import camera, city, ground, links, palette, staging
 from scenes.camera import Camera
+from scenes.cover import Cover, cover, is_classes
 from scenes.drawables import Blocks, Ground, Label, Origin, Segments, Surface
 from scenes.drawers import Drawing, draw
 from scenes.ground import Painter
@@ -55,6 +56,8 @@ class Picture:
         Colours of the city itself that need a word, such as those of pipes.
     without_height
         How many objects are drawn in the marked colour for want of a height.
+    missing_images
+        Textures the twin names but does not keep, or that cannot be read.
     failed
         Layers that could not be drawn, and why.
     labels
@@ -75,6 +78,7 @@ class Picture:
     sources: tuple[str, ...] = ()
     keys: tuple[tuple[tuple[int, int, int], str], ...] = ()
     without_height: int = 0
+    missing_images: tuple[str, ...] = ()
     failed: dict[str, str] = field(default_factory=dict)
     labels: tuple[Label, ...] = ()
     clip: tuple[tuple[Point, Point], ...] = ()
@@ -128,7 +132,8 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
         float(np.floor((box[0] + box[2]) / 2)), float(np.floor((box[1] + box[3]) / 2)), level
     )
     failed: dict[str, str] = {}
-    result = result if result is not None or _anything(view, layers) else relief(view, around)
+    if result is None and not _anything(scene, view, layers):
+        result = relief(view, around)
     if result is not None:
         drawing: Drawing | None = draw(
             result, name=scene.field, time_s=scene.time_s, lang=scene.lang
@@ -137,7 +142,7 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
         drawing = themed(scene, view, layers)
     turn = camera.turn_of(_middles(view, layers, box), scene.camera)
     light = staging.light(scene, view, origin, drawing, turn)
-    painter, sources = _painted(scene, view, layers, around, light, drawing, failed)
+    painter, laid, sources = _painted(scene, view, layers, around, light, drawing, failed)
     if drawing is not None:
         _paint_result(painter, view, drawing, result)
     if scene.selection:
@@ -168,18 +173,20 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
         light=light,
         drawing=drawing,
         sources=sources,
-        keys=city.pipe_keys(view, layers, scene.lang) if scene.underground else (),
+        keys=(*laid.keys, *(city.pipe_keys(view, layers, scene.lang) if scene.underground else ())),
         without_height=made.without_height,
+        missing_images=tuple(made.missing_images),
         failed=failed,
         labels=staging.labels(scene, view, layers, box, terrain, origin),
         clip=staging.cuts(scene, origin),
     )
 
 
-def _anything(view: TwinView, layers: list[str]) -> bool:
-    """Tell whether any layer has features to draw."""
+def _anything(scene: Scene, view: TwinView, layers: list[str]) -> bool:
+    """Tell whether any layer has features to draw, or a grid of classes is asked for."""
     counts = view.layers()
-    return any(counts[name] for name in layers)
+    asked = any(is_classes(view, name) for name in scene.layers or ())
+    return asked or any(counts[name] for name in layers)
 
 
 def _layers(scene: Scene, view: TwinView) -> list[str]:
@@ -226,12 +233,13 @@ def _painted(
     light: tuple[float, float, float],
     drawing: Drawing | None,
     failed: dict[str, str],
-) -> tuple[Painter, tuple[str, ...]]:
+) -> tuple[Painter, Cover, tuple[str, ...]]:
     pale = drawing is not None
     pixels = round(float(np.clip(_FINER * max(scene.size), *_PIXELS)))
     land = tuple(palette.muted(np.array(ground.LAND)).tolist()) if pale else ground.LAND
     painter = Painter(around, pixels, land, pale)
-    sources: dict[str, None] = {}
+    laid = cover(painter, scene, view, muted=pale)
+    sources = dict.fromkeys(laid.sources)
     shaded = drawing is None or drawing.cells is None
     for name in layers:
         try:
@@ -252,7 +260,7 @@ def _painted(
         except Exception as error:  # one layer that cannot be painted must not take the others
             failed[name] = str(error)
     painter.cast()
-    return painter, tuple(sources)
+    return painter, laid, tuple(sources)
 
 
 _PIXELS = (ground.LEAST_PIXELS, ground.MOST_PIXELS)

@@ -173,11 +173,18 @@ class Painter:
         bands = shapely.buffer(parts, np.maximum(wide / 2.0, 0.6 * self.pixel_m), quad_segs=4)
         self.polygons(bands, rgb if isinstance(rgb, tuple) else np.asarray(rgb)[owner])
 
-    def spots(self, shapes: NDArray[Any], rgb: tuple[int, int, int], radius_m: float) -> None:
-        """Draw points as discs with a pale rim, at least a few pixels wide."""
+    def spots(
+        self,
+        shapes: NDArray[Any],
+        rgb: tuple[int, int, int],
+        radius_m: float,
+        *,
+        grow: bool = True,
+    ) -> None:
+        """Draw points as discs with a pale rim, at least a few pixels wide where they may grow."""
         import shapely
 
-        radius = max(radius_m, 2.5 * self.pixel_m)
+        radius = max(radius_m, 2.5 * self.pixel_m) if grow else radius_m
         middles = shapely.centroid(shapes)
         self.polygons(shapely.buffer(middles, radius * 1.45), (250, 248, 244))
         self.polygons(shapely.buffer(middles, radius), rgb)

@@ -24,7 +24,7 @@ from scenes.scene import Scene
 __all__ = ["font", "lay_over"]
 
 FONT = Path(__file__).parent / "fonts" / "NotoSansSC-subset.otf"
-_INK, _GREY, _PAPER = (34, 38, 44), (86, 92, 100), (255, 255, 255, 214)
+_INK, _GREY, _PAPER = (34, 38, 44), (86, 92, 100), (255, 255, 255, 242)
 
 
 @cache
@@ -147,7 +147,7 @@ def _title(pen: Any, heading: tuple[str, str], unit: int) -> None:
     title, below = heading
     big, small = font(round(unit * 1.5)), font(unit)
     wide = max(pen.textlength(title, font=big), pen.textlength(below, font=small))
-    high = unit * (2.3 if not below else 3.7)
+    high = unit * (2.7 if not below else 3.9)
     pen.rounded_rectangle((unit, unit, unit * 2.2 + wide, unit + high), unit * 0.3, fill=_PAPER)
     pen.text((unit * 1.6, unit * 1.15), title, font=big, fill=_INK)
     if below:

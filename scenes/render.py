@@ -37,6 +37,8 @@ class RenderReport:
         Objects drawn flat in the marked colour.
     failed
         Layers that could not be drawn, and why.
+    missing_images
+        Textures that could not be had; what should wear them is plaster grey.
     inside
         Ids of the bodies the camera stands in, such as a wall: they hide what is behind them.
     """
@@ -48,6 +50,7 @@ class RenderReport:
     frame_cpu_s: float
     without_height: int
     failed: dict[str, str]
+    missing_images: tuple[str, ...] = ()
     inside: tuple[str, ...] = ()
 
 
@@ -90,6 +93,7 @@ def render_scene(
         frame_cpu_s=round(shot.frame_cpu_s, 3),
         without_height=picture.without_height,
         failed=picture.failed,
+        missing_images=picture.missing_images,
         inside=within(picture, picture.camera.position),
     )
 

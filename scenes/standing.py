@@ -57,12 +57,13 @@ class Site:
 
 @dataclass
 class Standing:
-    """What has been drawn so far, and how many objects had no height."""
+    """What has been drawn so far, how many objects had no height, which images are missing."""
 
     surfaces: list[Surface] = field(default_factory=list)
     blocks: list[Blocks] = field(default_factory=list)
     edges: list[Segments] = field(default_factory=list)
     without_height: int = 0
+    missing_images: list[str] = field(default_factory=list)
 
 
 def prisms(made: Standing, table: FeatureTable, site: Site) -> None:

@@ -41,6 +41,7 @@ __all__ = ["PageReport", "write_html"]
 _VIEWER = Path(__file__).parent / "viewer"
 _MOST_FRAMES = 48
 _MOST_LYING = 600_000  # corners of what can be picked on the ground
+_SMALL_PX = 64  # a drawn pattern is no larger
 _LINKS_PX = 2048
 _TEXTS = ("illustrative", "home", "top", "find", "play", "pause", "yes", "no")
 _SPOT_M = 1.5
@@ -274,7 +275,9 @@ def _bodies(blob: _Blob, picture: Picture, objects: Catalogue) -> dict[str, Any]
                 "who": blob.add((part.owner + 1).astype(np.uint32)),
                 "faces": blob.add(surface.triangles.ravel()),
                 "uv": blob.add(_upright(surface.uv)) if pattern else None,
-                "pattern": blob.add(_encoded(surface.pattern, lossless=True)) if pattern else None,
+                "pattern": blob.add(_encoded(surface.pattern, lossless=_drawn(surface.pattern)))
+                if pattern
+                else None,
                 "closed": surface.closed,
                 "opacity": surface.opacity,
             }
@@ -286,6 +289,11 @@ def _upright(uv: NDArray[np.float32] | None) -> NDArray[np.float32]:
     """Return texture coordinates that count from the top of the picture, as WebGL loads it."""
     assert uv is not None
     return np.column_stack([uv[:, 0], 1.0 - uv[:, 1]]).astype(np.float32).ravel()
+
+
+def _drawn(image: NDArray[np.uint8] | None) -> bool:
+    """Tell a small drawn pattern, kept to the pixel, from a photograph."""
+    return image is not None and max(image.shape) <= _SMALL_PX
 
 
 def _encoded(image: NDArray[np.uint8] | None, *, lossless: bool = False) -> bytes:
