@@ -13,6 +13,9 @@ from cim.jobs import Job, Progress
 
 __all__ = ["error", "progress", "record"]
 
+_MOST_SHOWN = 20  # of a list in a line; --json has them all
+_FILE_WIDTH = 160
+
 
 def error(problem: CimError) -> None:
     """Print what is wrong and what to do on standard error."""
@@ -26,12 +29,16 @@ def record(verb: str, answer: Mapping[str, Any]) -> None:
     """Print an answer for a reader."""
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=True)
+    width = None if sys.stdout.isatty() else _FILE_WIDTH
+    console = Console(highlight=False, soft_wrap=True, width=width)
     hidden = ("schema", "twin_version", "illustrative")
-    empty: tuple[Any, ...] = (None, "", [], {})
+    empty: tuple[Any, ...] = (None, "", [], {}, ())
     shown = {k: v for k, v in answer.items() if k not in hidden and v not in empty}
     for key, value in shown.items():
-        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        if key == "entries":  # what a report says is sentences
+            for entry in value:
+                console.print(f"  {_sentence(entry)}", markup=False)
+        elif isinstance(value, list) and isinstance(value[0], Mapping):
             console.print(_table(key, value))
         elif isinstance(value, Mapping):
             console.print(f"[bold]{key}[/bold]")
@@ -59,13 +66,26 @@ def _table(title: str, rows: list[Mapping[str, Any]]) -> Any:
     return table
 
 
-def _short(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
+def _sentence(entry: Mapping[str, Any]) -> str:
+    place = " ".join(str(entry[k]) for k in ("file", "layer", "object") if entry.get(k))
+    said = " ".join(str(entry[k]) for k in ("reason", "remedy") if entry.get(k))
+    return f"{entry.get('action', '')} {place}: {said}".strip()
+
+
+def _short(value: Any, *, inner: bool = False) -> str:
+    """Return a value in one line; lists inside it by their length, places to the millimetre."""
+    if isinstance(value, float):  # an easting has seven places before the point
+        return f"{value:.6g}" if abs(value) < 1e5 else f"{value:.3f}".rstrip("0").rstrip(".")
     if isinstance(value, Mapping):
-        return ", ".join(f"{k} {_short(v)}" for k, v in value.items())
-    if isinstance(value, list):
-        return ", ".join(_short(v) for v in value)
+        if set(value) == set(messages.LANGUAGES):
+            return str(value[messages.language()])
+        dull = "fields" if "filled" in value else None  # of a layer's columns, those in use
+        pairs = ((k, v) for k, v in value.items() if k != dull and v not in (None, [], {}))
+        return ", ".join(f"{k} {_short(v, inner=True)}".strip() for k, v in pairs)
+    if isinstance(value, list | tuple):
+        if len(value) > _MOST_SHOWN or (inner and any(isinstance(v, Mapping) for v in value)):
+            return f"({len(value)})"
+        return ", ".join(_short(v, inner=inner) for v in value)
     return str(value)
 
 

@@ -22,38 +22,58 @@ T = messages.text
 def verb(
     twin: Annotated[Path | None, typer.Argument(help=T("cli.option.twin"))] = None,
     return_period_a: Annotated[
-        float, typer.Option("--return-period-a", help=T("cli.flood.return_period"))
-    ] = 50.0,
-    storm_min: Annotated[float, typer.Option("--storm-min", help=T("cli.flood.storm"))] = 60.0,
-    after_min: Annotated[float, typer.Option("--after-min", help=T("cli.flood.after"))] = 60.0,
+        float | None,
+        typer.Option("--return-period-a", help=T("cli.flood.return_period"), show_default="50"),
+    ] = None,
+    storm_min: Annotated[
+        float | None, typer.Option("--storm-min", help=T("cli.flood.storm"), show_default="60")
+    ] = None,
+    after_min: Annotated[
+        float | None, typer.Option("--after-min", help=T("cli.flood.after"), show_default="60")
+    ] = None,
     cell_m: Annotated[float | None, typer.Option("--cell-m", help=T("cli.flood.cell"))] = None,
     drain_mm_h: Annotated[
         float | None, typer.Option("--drain-mm-h", help=T("cli.flood.drain"))
     ] = None,
-    drains: Annotated[str, typer.Option("--drains", help=T("cli.flood.drains"))] = "auto",
+    drains: Annotated[
+        str | None, typer.Option("--drains", help=T("cli.flood.drains"), show_default="auto")
+    ] = None,
     infiltration: Annotated[
-        str, typer.Option("--infiltration", help=T("cli.flood.infiltration"))
-    ] = "none",
+        str | None,
+        typer.Option("--infiltration", help=T("cli.flood.infiltration"), show_default="none"),
+    ] = None,
     bounds: BoundsOption = None,
     scheme: SchemeOption = None,
     picture: PictureOption = None,
     dem: Annotated[Path | None, typer.Option("--dem", help=T("cli.flood.dem"))] = None,
     depth0: Annotated[Path | None, typer.Option("--depth0", help=T("cli.flood.depth0"))] = None,
-    manning: Annotated[str, typer.Option("--manning", help=T("cli.flood.manning"))] = "0.03",
+    manning: Annotated[
+        str | None, typer.Option("--manning", help=T("cli.flood.manning"), show_default="0.03")
+    ] = None,
     rain_mm_h: Annotated[
         float | None, typer.Option("--rain-mm-h", help=T("cli.flood.rain_mm_h"))
     ] = None,
     rain: Annotated[Path | None, typer.Option("--rain", help=T("cli.flood.rain"))] = None,
     inflow: Annotated[Path | None, typer.Option("--inflow", help=T("cli.flood.inflow"))] = None,
-    boundary: Annotated[str, typer.Option("--boundary", help=T("cli.flood.boundary"))] = "wall",
-    solver: Annotated[str, typer.Option("--solver", help=T("cli.flood.solver"))] = "inertial",
-    order: Annotated[int, typer.Option("--order", help=T("cli.flood.order"))] = 1,
-    precision: Annotated[str, typer.Option("--precision", help=T("cli.flood.precision"))] = "f32",
+    boundary: Annotated[
+        str | None, typer.Option("--boundary", help=T("cli.flood.boundary"), show_default="wall")
+    ] = None,
+    solver: Annotated[
+        str | None, typer.Option("--solver", help=T("cli.flood.solver"), show_default="inertial")
+    ] = None,
+    order: Annotated[
+        int | None, typer.Option("--order", help=T("cli.flood.order"), show_default="1")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", help=T("cli.flood.precision"), show_default="f32")
+    ] = None,
     duration_s: Annotated[
         float | None, typer.Option("--duration-s", help=T("cli.flood.duration"))
     ] = None,
     gauges: Annotated[Path | None, typer.Option("--gauges", help=T("cli.flood.gauges"))] = None,
-    threads: Annotated[int, typer.Option("--threads", help=T("cli.flood.threads"))] = 1,
+    threads: Annotated[
+        int | None, typer.Option("--threads", help=T("cli.flood.threads"), show_default="1")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help=T("cli.flood.out"))] = None,
 ) -> dict[str, Any]:
     """Rain on a twin, or move water over a bare terrain."""
@@ -62,9 +82,37 @@ def verb(
 
     if (twin is None) == (dem is None):
         raise RequestError("flood.twin_or_dem", given=f"{twin} {dem}")
+    of_twin = {
+        "--return-period-a": return_period_a,
+        "--storm-min": storm_min,
+        "--after-min": after_min,
+        "--cell-m": cell_m,
+        "--drain-mm-h": drain_mm_h,
+        "--drains": drains,
+        "--infiltration": infiltration,
+        "--bounds": bounds,
+        "--scheme": scheme,
+        "--picture": picture,
+    }
+    of_dem = {
+        "--depth0": depth0,
+        "--manning": manning,
+        "--rain-mm-h": rain_mm_h,
+        "--rain": rain,
+        "--inflow": inflow,
+        "--boundary": boundary,
+        "--solver": solver,
+        "--order": order,
+        "--precision": precision,
+        "--duration-s": duration_s,
+        "--gauges": gauges,
+        "--threads": threads,
+        "--out": out,
+    }
     if dem is not None:
         from cim.flood import flood_files
 
+        _refuse(of_twin, "flood.not_of_dem")
         if duration_s is None or out is None:
             raise RequestError("flood.dem_needs", given="--duration-s" if out else "-o")
         with _show.progress() as job:
@@ -73,21 +121,27 @@ def verb(
                 out,
                 duration_s=duration_s,
                 depth0=depth0,
-                manning=manning,
+                manning="0.03" if manning is None else manning,
                 rain_mm_h=rain_mm_h,
                 rain=rain,
                 inflow=inflow,
-                boundary=cast(Any, boundary),
-                solver=cast(Any, solver),
-                order=order,
-                precision=cast(Any, precision),
+                boundary=cast(Any, boundary or "wall"),
+                solver=cast(Any, solver or "inertial"),
+                order=1 if order is None else order,
+                precision=cast(Any, precision or "f32"),
                 gauges=gauges,
-                threads=threads,
+                threads=1 if threads is None else threads,
                 job=job,
             )
         return answer(None, record)
     assert twin is not None
-    storm = design_storm(return_period_a=return_period_a, duration_min=storm_min)
+    _refuse(of_dem, "flood.not_of_twin")
+    storm_min = 60.0 if storm_min is None else storm_min
+    after_min = 60.0 if after_min is None else after_min
+    storm = design_storm(
+        return_period_a=50.0 if return_period_a is None else return_period_a,
+        duration_min=storm_min,
+    )
     return ask(
         twin,
         scheme,
@@ -97,10 +151,17 @@ def verb(
             duration_s=(storm_min + after_min) * 60.0,
             cell_m=fitting_cell_m(view, cell_m, least_m=2.0),
             drain_mm_h=drain_mm_h,
-            drains=cast(DrainMode, drains),
-            infiltration=cast(Law, infiltration),
+            drains=cast(DrainMode, drains or "auto"),
+            infiltration=cast(Law, infiltration or "none"),
             job=job,
         ),
         bounds=bounds,
         picture=picture,
     )
+
+
+def _refuse(options: dict[str, object], key: str) -> None:
+    """Refuse options that the other of the two commands would have to ignore."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise RequestError(key, given=", ".join(given))

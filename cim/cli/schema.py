@@ -77,6 +77,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
                     "properties": {
                         "count": _COUNT,
                         "fields": {"type": "object"},
+                        "filled": {"type": "object", "additionalProperties": _COUNT},
                         "illustrative": {"type": "boolean"},
                     },
                     "required": ["count", "fields", "illustrative"],

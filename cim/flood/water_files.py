@@ -96,7 +96,8 @@ def flood_files(
     FrameError
         Degrees, or a raster that does not lie on the terrain's cells.
     RequestError
-        Impossible numbers; places outside or on closed cells; more memory than there is.
+        No water at all; impossible numbers; places outside or on closed cells; more memory
+        than there is.
     """
     ground = _raster(dem)
     frame = ground.frame
@@ -109,6 +110,8 @@ def flood_files(
         raise RequestError("flood.rain_twice", given=rain.name)
     ends, rates = _rain(rain, rain_mm_h, duration_s)
     places = _gauges(gauges, frame)
+    if rain is None and rain_mm_h is None and inflow is None and depth0 is None:
+        raise RequestError("flood.dry", given=dem.name)
     from kernels._jit import set_threads
 
     before = set_threads(max(1, threads))

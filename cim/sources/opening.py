@@ -11,6 +11,7 @@ import mmap
 import re
 import struct
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Literal
 
@@ -95,8 +96,10 @@ _ASC_WORDS = (b"ncols", b"nrows", b"xllcorner", b"xllcenter", b"yllcorner", b"yl
 
 
 def suffixes() -> str:
-    """Return the accepted suffixes as one readable line."""
-    return " ".join({".bz2": ".osm.bz2", ".gz": ".osm.gz .tar.gz"}.get(s, s) for s in FORMATS)
+    """Return the accepted suffixes as one readable line, those of other packages last."""
+    long = {".bz2": ".osm.bz2", ".gz": ".osm.gz .tar.gz"}
+    others = sorted({f".{point.name.lower()}" for point in entry_points(group="cim.readers")})
+    return " ".join([*(long.get(s, s) for s in FORMATS), *others])
 
 
 def format_of(path: Path) -> Format | None:
@@ -148,8 +151,8 @@ def check_file(path: Path) -> Format:
 
 def gdal_reason(error: BaseException) -> str:
     """Return GDAL's reason in one line without the path of the file."""
-    text = re.sub(r"'?/vsimem/\S+'?", "it", " ".join(str(error).split()))
-    text = text.split("; It might help")[0]
+    text = re.sub(r"'?/vsimem/\S+'?", "the file", " ".join(str(error).split()))
+    text = text.split("; It might help")[0].replace("the file not rec", "the file is not rec")
     return text if len(text) <= 200 else f"{text[:199]}…"
 
 

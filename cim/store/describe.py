@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,14 @@ from cim import messages
 from cim.model.kinds import kinds, split_layer
 from cim.model.result import Result, ResultField
 from cim.store import rows
-from cim.store.schema import quoted
+from cim.store.schema import columns_of, quoted
 from cim.store.stored import StoredTwin
 
 __all__ = ["about", "info"]
 
 
 def info(twin: StoredTwin) -> dict[str, Any]:
-    """Return name, frame, bounds, layers with their fields, versions, runs, and notes."""
+    """Return name, frame, bounds, layers with fields and how many are filled, versions, runs."""
     layers: dict[str, Any] = {}
     with twin.reading() as connection:
         for layer, kind_name, count, illustrative in connection.execute(
@@ -28,6 +29,7 @@ def info(twin: StoredTwin) -> dict[str, Any]:
                 "kind": kind_name,
                 "count": count,
                 "fields": {f.name: f.unit for f in rows.read_fields(connection, layer)},
+                "filled": _filled(connection, layer),
                 "illustrative": bool(illustrative),
             }
         for layer, unit, illustrative in connection.execute(
@@ -62,6 +64,26 @@ def info(twin: StoredTwin) -> dict[str, Any]:
         "runs": twin.runs(),
         "notes": notes,
     }
+
+
+def _filled(connection: sqlite3.Connection, layer: str) -> dict[str, int]:
+    """Return how many objects of a layer have a value, by attribute; those without any left out."""
+    kind_name = split_layer(layer)[0]
+    columns = {f.name for f in columns_of(kind_name)}
+    names = [f.name for f in rows.read_fields(connection, layer) if '"' not in f.name]
+    own = [name for name in names if name not in columns]
+    if not names:
+        return {}
+    counts = connection.execute(
+        "SELECT "
+        + ", ".join(
+            "count(json_extract(attributes, ?))" if name in own else f"count({quoted(name)})"
+            for name in names
+        )
+        + f" FROM {quoted(kind_name)} WHERE layer = ?",
+        (*(f'$."{name}"' for name in own), layer),
+    ).fetchone()
+    return {name: count for name, count in zip(names, counts, strict=True) if count}
 
 
 def about(twin: StoredTwin, id: str) -> dict[str, Any]:

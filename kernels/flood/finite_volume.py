@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from kernels._jit import kernel
 from kernels.flood.edges import FREE
 from kernels.flood.sweep import row_max, row_sum
-from kernels.flood.water import Floats, Ground, State, Sums
+from kernels.flood.water import (
+    SUM_CLIPPED,
+    SUM_DRAINED,
+    SUM_OUT,
+    Floats,
+    Ground,
+    State,
+    Sums,
+)
 
 __all__ = ["BUFFERS", "Band", "sweep_band"]
 
@@ -25,7 +33,7 @@ __all__ = ["BUFFERS", "Band", "sweep_band"]
 DT, DT_DX, DX_DT, RAIN, G, HALF_G, DRY, HALF, ONE, TWO, FOUR, QUARTER = range(12)
 ZERO, TINY, KEEP, C43, C13, BIG, STEEP, NUMBERS = range(12, 20)
 # Places in the per-row sums.
-SUM_DRAINED, SUM_CLIPPED, SUM_OUT, SUM_FASTEST, SUMS = range(5)
+SUM_FASTEST, SUMS = 3, 4  # after those of `kernels.flood.water`
 # Buffers, a row each: velocities of four rows, row states of two (each eight), column states,
 # fluxes through column faces and through row faces of four rows, limiters, sources, scratch.
 _U, _V, _YS, _XS, _FX, _FY, _KEEP, _SX, _SY, _A = 0, 4, 8, 24, 32, 48, 64, 68, 72, 76

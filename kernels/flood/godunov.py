@@ -23,7 +23,17 @@ from numpy.typing import NDArray
 from kernels._jit import kernel, prange
 from kernels.flood import finite_volume as fv
 from kernels.flood.edges import DISCHARGE, FREE, STAGE, WALL, fill_edges
-from kernels.flood.water import GRAVITY, WALL_M, Floats, Ground, State, Sums, Water
+from kernels.flood.water import (
+    GRAVITY,
+    WALL_M,
+    Floats,
+    Ground,
+    State,
+    Sums,
+    Water,
+    book,
+    watch_row,
+)
 
 __all__ = ["DISCHARGE", "FREE", "STAGE", "WALL", "Edges", "advance", "new_edges", "new_moving",
            "warm"]  # fmt: skip
@@ -240,15 +250,17 @@ def _advance(
                 fv.sweep_band((first, end), Ground(bed, friction, share, drain, opening),
                               State(sh, sc, su, sv), State(h, c, hu, hv), State(th, tc, tu, tv),
                               band, order, stage == 1)  # fmt: skip
-            _book(water.ledger, sums, row_share, numbers, clock[_CELL], 1.0 / order)
+            area_m2 = clock[_CELL] * clock[_CELL] * (1.0 / order)
+            book(water.ledger, sums, row_share, np.float64(numbers[fv.RAIN]),
+                 np.float64(numbers[fv.DT_DX]), area_m2)  # fmt: skip
         fastest = 0.0
         for j in range(1, past):
             fastest = max(fastest, sums[j, fv.SUM_FASTEST])
         h, c, hu, hv, h2, c2, hu2, hv2 = h2, c2, hu2, hv2, h, c, hu, hv
         if last or (water.steps[0] + steps) % clock[_EVERY] == 0:
             for j in range(1, past):
-                _watch_row(h[j, 1:-1], water.peak_m[j - 1], water.peak_s[j - 1],
-                           water.arrival_s[j - 1], clock)  # fmt: skip
+                watch_row(h[j, 1:-1], water.peak_m[j - 1], water.peak_s[j - 1],
+                          water.arrival_s[j - 1], clock[_T], clock[_ARRIVED])  # fmt: skip
     water.steps[0] += steps
     return steps
 
@@ -291,33 +303,3 @@ def _set_step(
     numbers[fv.DX_DT] = cell / dt
     numbers[fv.RAIN] = rate * dt
     return bool(clock[_T] >= end)
-
-
-@kernel
-def _book(
-    ledger: Sums, sums: Sums, row_share: Sums, numbers: Floats, cell: float, weight: float
-) -> None:
-    """Add one stage's volumes to the ledger, row after row."""
-    area = cell * cell * weight
-    rained, drained, clipped, out = 0.0, 0.0, 0.0, 0.0
-    for j in range(1, sums.shape[0] - 1):
-        rained += row_share[j]
-        drained += sums[j, fv.SUM_DRAINED]
-        clipped += sums[j, fv.SUM_CLIPPED]
-        out += sums[j, fv.SUM_OUT]
-    ledger[0] += rained * np.float64(numbers[fv.RAIN]) * area
-    ledger[1] += drained * area
-    ledger[2] += out * np.float64(numbers[fv.DT_DX]) * area
-    ledger[3] += clipped * area
-
-
-@kernel
-def _watch_row(depth: Floats, peak: Floats, peak_s: Floats, arrival_s: Floats, clock: Sums) -> None:
-    """Remember the largest depth, its time, and the first time above the arrival depth."""
-    now, arrived_m = np.float32(clock[_T]), clock[_ARRIVED]
-    for i in range(depth.size):
-        if depth[i] > peak[i]:
-            peak[i] = depth[i]
-            peak_s[i] = now
-        if depth[i] > arrived_m and np.isnan(arrival_s[i]):
-            arrival_s[i] = now

@@ -30,8 +30,10 @@ from kernels.flood.water import (
     State,
     Sums,
     Water,
+    book,
     new_ground,
     new_water,
+    watch_row,
 )
 
 __all__ = ["advance", "warm"]
@@ -200,8 +202,10 @@ def _advance(ground: Ground, water: Water, work: _Work) -> int:
                         State(h, c, qx, qy), State(h2, c2, qx2, qy2), band)  # fmt: skip
             if watch:
                 for j in range(first, end):
-                    _watch_row(h2[j, 1:-1], peak[j - 1], peak_s[j - 1], arrival_s[j - 1], clock)
-        _book(water.ledger, sums, row_share, numbers, clock[_CELL])
+                    watch_row(h2[j, 1:-1], peak[j - 1], peak_s[j - 1], arrival_s[j - 1],
+                              clock[_T], clock[_ARRIVED_M])  # fmt: skip
+        book(water.ledger, sums, row_share, np.float64(numbers[at.RAIN]),
+             np.float64(numbers[at.DT_DX]), clock[_CELL] * clock[_CELL])  # fmt: skip
         h, c, qx, qy, h2, c2, qx2, qy2 = h2, c2, qx2, qy2, h, c, qx, qy
     water.steps[0] += steps
     return steps
@@ -232,31 +236,3 @@ def _set_step(
     numbers[at.G_DT_DX] = GRAVITY * dt / cell
     numbers[at.RAIN] = rate * dt
     return bool(clock[_T] >= end)
-
-
-@kernel
-def _book(ledger: Sums, sums: Sums, row_share: Sums, numbers: Floats, cell: float) -> None:
-    """Add one step's volumes to the ledger, row after row."""
-    area = cell * cell
-    rained, drained, clipped, out = 0.0, 0.0, 0.0, 0.0
-    for j in range(1, sums.shape[0] - 1):
-        rained += row_share[j]
-        drained += sums[j, at.SUM_DRAINED]
-        clipped += sums[j, at.SUM_CLIPPED]
-        out += sums[j, at.SUM_OUT]
-    ledger[0] += rained * np.float64(numbers[at.RAIN]) * area
-    ledger[1] += drained * area
-    ledger[2] += out * np.float64(numbers[at.DT_DX]) * area
-    ledger[3] += clipped * area
-
-
-@kernel
-def _watch_row(depth: Floats, peak: Floats, peak_s: Floats, arrival_s: Floats, clock: Sums) -> None:
-    """Remember the largest depth, its time, and the first time above the arrival depth."""
-    now, arrived_m = np.float32(clock[_T]), clock[_ARRIVED_M]
-    for i in range(depth.size):
-        if depth[i] > peak[i]:
-            peak[i] = depth[i]
-            peak_s[i] = now
-        if depth[i] > arrived_m and np.isnan(arrival_s[i]):
-            arrival_s[i] = now

@@ -15,7 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import kernel
-from kernels.flood.water import Floats, Ground, State, Sums
+from kernels.flood.water import (
+    SUM_CLIPPED,
+    SUM_DRAINED,
+    SUM_OUT,
+    Floats,
+    Ground,
+    State,
+    Sums,
+)
 
 __all__ = ["BUFFERS", "Band", "row_max", "row_sum", "sweep_band"]
 
@@ -31,7 +39,7 @@ _FOUR_THIRDS = np.float32(4.0 / 3.0)
 DT, DT_DX, DX_DT, G_DT_DX, THETA, SIDE, FROUDE, DRY, RAIN, G, HALF, ONE = range(12)
 QUARTER, ZERO, TINY, KEEP, C43, C13, NUMBERS = range(12, 19)
 # Places in the per-row sums.
-SUM_DRAINED, SUM_CLIPPED, SUM_OUT, SUM_DEEPEST, SUMS = range(5)
+SUM_DEEPEST, SUMS = 3, 4  # after those of `kernels.flood.water`
 
 
 class Band(NamedTuple):

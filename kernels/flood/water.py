@@ -14,10 +14,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels._jit import kernel
+
 __all__ = [
     "EDGES",
     "GRAVITY",
     "LEDGER",
+    "SUM_CLIPPED",
+    "SUM_DRAINED",
+    "SUM_OUT",
     "WALLS",
     "WALL_M",
     "Floats",
@@ -25,9 +30,11 @@ __all__ = [
     "State",
     "Sums",
     "Water",
+    "book",
     "new_ground",
     "new_water",
     "stored_m3",
+    "watch_row",
 ]
 
 Floats = NDArray[Any]
@@ -45,6 +52,8 @@ WALLS = (-1.0, -1.0, -1.0, -1.0)
 """Edge slopes of a domain closed all around."""
 
 LEDGER = ("rain_m3", "drained_m3", "outflow_m3", "clipped_m3")
+# Places in the per-row sums that every solver has.
+SUM_DRAINED, SUM_CLIPPED, SUM_OUT = range(3)
 """What `Water.ledger` adds up; clipped is water made where rounding went below zero."""
 
 
@@ -188,3 +197,38 @@ def stored_m3(water: Water, *, cell_m: float) -> float:
     inside = (slice(1, -1), slice(1, -1))
     rows = [held[inside].sum(axis=1, dtype=np.float64) for held in water.now[:2]]
     return float((rows[0] + rows[1]).sum()) * cell_m * cell_m
+
+
+@kernel
+def book(
+    ledger: Sums, sums: Sums, row_share: Sums, rain_m: float, dt_dx: float, area_m2: float
+) -> None:
+    """Add one step's volumes to the ledger, row after row: the same for any number of threads.
+
+    `sums` (rows, 3 or more) drained and clipped metres and the flux out, `row_share` (rows,)
+    cells' shares of the rain, `rain_m` what fell, `dt_dx` the step over the width of a cell.
+    """
+    rained, drained, clipped, out = 0.0, 0.0, 0.0, 0.0
+    for j in range(1, sums.shape[0] - 1):
+        rained += row_share[j]
+        drained += sums[j, SUM_DRAINED]
+        clipped += sums[j, SUM_CLIPPED]
+        out += sums[j, SUM_OUT]
+    ledger[0] += rained * rain_m * area_m2
+    ledger[1] += drained * area_m2
+    ledger[2] += out * dt_dx * area_m2
+    ledger[3] += clipped * area_m2
+
+
+@kernel
+def watch_row(
+    depth: Floats, peak: Floats, peak_s: Floats, arrival_s: Floats, time_s: float, arrived_m: float
+) -> None:
+    """Remember the largest depth, its time, and the first time above the arrival depth."""
+    now = np.float32(time_s)
+    for i in range(depth.size):
+        if depth[i] > peak[i]:
+            peak[i] = depth[i]
+            peak_s[i] = now
+        if depth[i] > arrived_m and np.isnan(arrival_s[i]):
+            arrival_s[i] = now

@@ -131,3 +131,27 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError):
         flood_files(tmp_path / "none.tif", tmp_path / "o", duration_s=1.0)
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--dem", "d.tif", "--return-period-a", "50"], "--return-period-a"),
+        (["--dem", "d.tif", "--drains", "auto", "--cell-m", "2"], "--cell-m, --drains"),
+        (["town.cim", "--solver", "inertial"], "--solver"),
+        (["town.cim", "--rain-mm-h", "0", "--boundary", "wall"], "--rain-mm-h, --boundary"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_refused_even_at_its_default(
+    words: list[str], named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--duration-s", "60", "-o", str(tmp_path / "out")] if "--dem" in words else []
+    assert run(["flood", *words, *out]) == 2
+    assert named in capsys.readouterr().err
+
+
+def test_a_terrain_to_which_no_water_comes_is_an_error(tmp_path: Path) -> None:
+    dem = terrain(tmp_path / "d.tif")
+    with pytest.raises(RequestError, match="No water"):
+        flood_files(dem, tmp_path / "out", duration_s=30.0)
+    assert not (tmp_path / "out").exists()

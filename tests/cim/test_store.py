@@ -463,3 +463,16 @@ def test_grids_of_other_types_and_empty_layers_are_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(stored.grid("land_cover").values, cover.values)
     part = stored.grid("land_cover", bounds=(EAST + 6, NORTH - 9, EAST + 9, NORTH - 6))
     assert part.values.tolist() == [[5.0]]
+
+
+def test_info_counts_the_objects_that_have_a_value(twin: Path) -> None:
+    stored = open_twin(twin)
+    told = stored.info()["layers"]
+    for name in ("building", "road"):
+        table = stored.table(name)
+        held = {
+            f.name: sum(v is not None and v == v for v in table.columns[f.name])
+            for f in table.fields
+        }
+        assert told[name]["filled"] == {key: count for key, count in held.items() if count}
+    assert told["building"]["filled"]["height_m"] > 0

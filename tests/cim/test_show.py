@@ -1,0 +1,38 @@
+"""Answers on the terminal: numbers keep their places, reports read as sentences."""
+
+from __future__ import annotations
+
+import pytest
+
+from cim import messages
+from cim.cli import _show
+
+
+@pytest.fixture(autouse=True)
+def english() -> None:
+    messages.set_language("en")
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (4330857.1254, "4330857.125"),
+        (517200.0, "517200"),
+        (0.41666666, "0.416667"),
+        ((297.0, 210.0), "297, 210"),
+        ({"en": "flood", "zh": "内涝"}, "flood"),
+        ({"count": 3, "left_out": [{"id": "a"}, {"id": "b"}]}, "count 3, left_out (2)"),
+        ([str(n) for n in range(21)], "(21)"),
+    ],
+)
+def test_a_value_is_one_line_that_loses_no_place(
+    value: object, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _show.record("any", {"value": value} if not isinstance(value, dict) else {"m": {"x": value}})
+    assert capsys.readouterr().out.splitlines()[-1].split(": ")[-1] == line
+
+
+def test_what_a_report_says_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = {"action": "note", "key": "k", "reason": "Taken.", "file": "a.shp", "object": None}
+    _show.record("update", {"added": 0, "entries": [entry]})
+    assert capsys.readouterr().out.splitlines()[-1] == "  note a.shp: Taken."
