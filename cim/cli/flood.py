@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -160,7 +161,7 @@ def verb(
     )
 
 
-def _refuse(options: dict[str, object], key: str) -> None:
+def _refuse(options: Mapping[str, object], key: str) -> None:
     """Refuse options that the other of the two commands would have to ignore."""
     given = [name for name, value in options.items() if value is not None]
     if given:
