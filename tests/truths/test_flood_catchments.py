@@ -36,7 +36,7 @@ def kinematic(times_s: Grid) -> Grid:
     depth = np.linspace((RAIN_MPS * LONG_M / alpha) ** (1 / m), 1e-9, 20_000)
     since = (LONG_M - alpha * depth**m / RAIN_MPS) / (alpha * m * depth ** (m - 1))
     falling = alpha * np.interp(times_s - RAIN_S, since, depth) ** m
-    return np.where(times_s <= RAIN_S, rising, falling)
+    return np.asarray(np.where(times_s <= RAIN_S, rising, falling), np.float64)
 
 
 def hydrograph(solver: str, order: int, longest_step_s: float) -> Grid:

@@ -45,9 +45,10 @@ class Channel(NamedTuple):
 def integrated(slope: Curve, length_m: float, cells: int) -> Grid:
     """Bed at the middle of the cells, zero at the end: eight Gauss points per half cell."""
     nodes, weights = np.polynomial.legendre.leggauss(8)
-    ends = np.linspace(0.0, length_m, 2 * cells + 1)
+    ends: Grid = np.linspace(0.0, length_m, 2 * cells + 1, dtype=np.float64)
     half = np.diff(ends)[:, None] / 2
-    rise = (slope(ends[:-1, None] + half * (1 + nodes)) * weights * half).sum(axis=1)
+    points: Grid = np.asarray(ends[:-1, None] + half * (1 + nodes), np.float64)
+    rise = (slope(points) * weights * half).sum(axis=1)
     up = np.cumsum(rise)
     return np.asarray(up[::2] - up[-1], np.float64)
 
@@ -92,7 +93,7 @@ def with_a_jump(x: Grid) -> Grid:
     at = x / 100 - 2 / 3
     before = UNIT_M * (4 / 3 - x / 100) - 9 * x / 1000 * at
     after = UNIT_M * (0.674202 * at**4 + 0.674202 * at**3 - 21.7112 * at**2 + 14.492 * at + 1.4305)
-    return np.where(at <= 0, before, after)
+    return np.asarray(np.where(at <= 0, before, after), np.float64)
 
 
 def godunovs(one: Channel, order: int, *, fast_end: bool = False) -> Water:
