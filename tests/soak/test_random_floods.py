@@ -45,7 +45,7 @@ def test_a_thousand_random_floods_stay_sane() -> None:
         rates = dice.uniform(0, 500, 4) * dice.choice([0.0, 1.0], 4)
         cell_m = 10.0 ** dice.uniform(-0.3, 1.5)
         boundary = dice.choice(["wall", "free"])
-        precision: Any = ("f32", "f64")[number % 2]
+        precision: Any = "f32" if number % 10 == 9 else "f64"
         for solver, order in SOLVERS:
             where = f"terrain {number} of seed {SEED}, {solver} order {order} {precision}"
             try:
@@ -54,8 +54,8 @@ def test_a_thousand_random_floods_stay_sane() -> None:
                     rain_ends_s=ends.tolist(), rain_mm_h=rates.tolist(), boundary=boundary,
                     solver=solver, order=order, precision=precision,
                 )  # fmt: skip
-            except SimulationError:  # said aloud, not a wrong number; the bar is float64's
-                assert precision == "f32", where
+            except SimulationError:  # said aloud, never a wrong number
+                assert order == 2, where  # the second order stops on some cliffs: told, not held
                 stopped.append(where)
                 continue
             open_cells = found.depth_m[~np.isnan(bed)]
