@@ -195,7 +195,7 @@ def run_water(
         ledger,
         steps,
         time.process_time() - began_s,
-        step_m=None if solver == "inertial" else _bed_steps(bed) * (order == 1),
+        limited=solver == "inertial",
     )
 
 
@@ -296,23 +296,6 @@ class _Engine:
         return np.hypot(along, 0.5 * (y[1:-2] + y[2:-1]))
 
 
-def _bed_steps(bed: Array) -> Array:
-    """Largest step from each cell to an open neighbour, m.
-
-    Water shallower than that is held back by the first-order scheme: hydrostatic
-    reconstruction sees no more of the slope than the depth (Delestre et al. 2012).
-    """
-    out = np.zeros(bed.shape)
-    for axis in (0, 1):
-        step = np.nan_to_num(np.abs(np.diff(bed, axis=axis)))
-        low = [slice(None)] * 2
-        high = list(low)
-        low[axis], high[axis] = slice(None, -1), slice(1, None)
-        out[tuple(low)] = np.maximum(out[tuple(low)], step)
-        out[tuple(high)] = np.maximum(out[tuple(high)], step)
-    return out
-
-
 class _Watch:
     """Remembers peaks, arrivals, durations and gauges."""
 
@@ -359,13 +342,13 @@ class _Watch:
         steps: int,
         cpu_s: float,
         *,
-        step_m: Array | None,
+        limited: bool,
     ) -> WaterRun:
         def open_only(values: Array) -> Array:
             return np.where(self._shut, np.nan, values).astype(np.float32)
 
         wet = self._most > self._arrival_m
-        valid = self._fr <= self._froude if step_m is None else ~(wet & (self._most < step_m))
+        valid = (self._fr <= self._froude) | (not limited)
         return WaterRun(
             depth_m=open_only(depth),
             depth_max_m=open_only(self._most),

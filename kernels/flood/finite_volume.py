@@ -40,6 +40,7 @@ _U, _V, _YS, _XS, _FX, _FY, _KEEP, _SX, _SY, _A = 0, 4, 8, 24, 32, 48, 64, 68, 7
 BUFFERS = 92
 # Loops write one row each: a compiler must prove that rows do not overlap, and gives up on many.
 
+THETA = 2.0  # of the slope limiter: 1 minmod, 2 monotonised central
 _SEED = np.int32(0x54A2FA8C)
 _THIRD = np.float32(1.0 / 3.0)
 _FOUR_THIRDS = np.float32(4.0 / 3.0)
@@ -108,10 +109,10 @@ def _velocities(u: Floats, v: Floats, r: int, now: State, numbers: Floats) -> No
 @kernel
 def _slopes(out: Floats, a: Floats, h: Floats, b: Floats, numbers: Floats) -> None:
     """Half of the limited slope (monotonised central) of a row between two others."""
-    zero, half, two = numbers[ZERO], numbers[HALF], numbers[TWO]
+    zero, half, steep = numbers[ZERO], numbers[HALF], numbers[STEEP]
     for i in range(out.size):
         x, y = h[i] - a[i], b[i] - h[i]
-        size = min(min(abs(x), abs(y)) * two, half * abs(x + y)) * half
+        size = min(min(abs(x), abs(y)) * steep, half * abs(x + y)) * half
         signed = size if x > zero else -size
         out[i] = signed if x * y > zero else zero
 
@@ -119,21 +120,33 @@ def _slopes(out: Floats, a: Floats, h: Floats, b: Floats, numbers: Floats) -> No
 @kernel
 def _level_slopes(out: Floats, behind: _Side, here: _Side, ahead: _Side, numbers: Floats) -> None:
     """The same of the water level: differences of depth and bed apart, for float32's sake."""
-    zero, half, two = numbers[ZERO], numbers[HALF], numbers[TWO]
+    zero, half, steep = numbers[ZERO], numbers[HALF], numbers[STEEP]
     ha, h, hb, za, z, zb = behind.h, here.h, ahead.h, behind.z, here.z, ahead.z
     for i in range(out.size):
         x, y = (h[i] - ha[i]) + (z[i] - za[i]), (hb[i] - h[i]) + (zb[i] - z[i])
-        size = min(min(abs(x), abs(y)) * two, half * abs(x + y)) * half
+        size = min(min(abs(x), abs(y)) * steep, half * abs(x + y)) * half
         signed = size if x > zero else -size
         out[i] = signed if x * y > zero else zero
 
 
 @kernel
-def _mask(out: Floats, behind: Floats, here: Floats, ahead: Floats, numbers: Floats) -> None:
-    """1 where a cell and both neighbours are wet, else 0: beside dry land slopes mislead."""
-    dry, one, zero = numbers[DRY], numbers[ONE], numbers[ZERO]
+def _mask(out: Floats, here: _Side, behind: _Side, ahead: _Side, numbers: Floats) -> None:
+    """Share of its slopes that a cell takes: all; half beside a dry cell, whose level says
+    little (with all of it a lake among rocks starts to swing by itself); none where it is dry
+    itself or beside a closed one.
+    """
+    dry, big, one, half, zero = (
+        numbers[DRY],
+        numbers[BIG],
+        numbers[ONE],
+        numbers[HALF],
+        numbers[ZERO],
+    )
+    h, ha, hb, za, zb = here.h, behind.h, ahead.h, behind.z, ahead.z
     for i in range(out.size):
-        out[i] = one if min(behind[i], ahead[i], here[i]) > dry else zero
+        share = one if min(ha[i], hb[i]) > dry else half
+        shut = max(za[i], zb[i]) > big
+        out[i] = share if h[i] > dry and not shut else zero
 
 
 @kernel
@@ -158,7 +171,7 @@ def _reconstruct(
     """States at the low and the high side of a row of cells, and the bed's push between them."""
     n = here.h.size
     slope, wet, by = room[0, :n], room[1, :n], room[2, :n]
-    _mask(wet, behind.h, here.h, ahead.h, numbers)
+    _mask(wet, here, behind, ahead, numbers)
     _level_slopes(by, behind, here, ahead, numbers)
     _times(by, wet)
     _slopes(slope, behind.h, here.h, ahead.h, numbers)
@@ -197,14 +210,34 @@ def _moving(
 def _cut(
     out: Floats, h: Floats, z: Floats, h_over: Floats, z_over: Floats, numbers: Floats
 ) -> None:
-    """Depth above the higher of two beds; a closed cell mirrors its neighbour."""
+    """Depth above the common bed of a face; a closed cell mirrors its neighbour."""
     zero, big = numbers[ZERO], numbers[BIG]
     for i in range(out.size):
         own, other, bed, over = h[i], h_over[i], z[i], z_over[i]
-        shut, wall = bed > big, over > big
-        top = bed if wall else max(bed, over)
-        cut = max(zero, own + (bed - top))
-        out[i] = other if shut else cut
+        step = over - bed
+        rise = min(max(step, zero), own, other + step)
+        cut = own - max(rise, zero)
+        wall = own if over > big else cut
+        out[i] = other if bed > big else wall
+
+
+@kernel
+def _weight(
+    out: Floats, push: Floats, cut: Floats, h: Floats, z: Floats, h_over: Floats, z_over: Floats,
+    numbers: Floats,
+) -> None:  # fmt: skip
+    """Momentum across as one side feels it: the common push, and the weight on its step of bed.
+
+    The common bed stands no higher than either level, so a thin film on a steep slope feels
+    the whole step, not only as much of it as it is deep (Chen & Noelle 2017).
+    """
+    zero, half_g, big = numbers[ZERO], numbers[HALF_G], numbers[BIG]
+    for i in range(out.size):
+        own, other, bed, over = h[i], h_over[i], z[i], z_over[i]
+        step = over - bed
+        rise = min(max(step, zero), own, other + step)
+        extra = half_g * (own + cut[i]) * rise
+        out[i] = push[i] + (zero if bed > big or over > big else extra)
 
 
 @kernel
@@ -249,9 +282,7 @@ def _faces(
     numbers: Floats,
 ) -> None:  # fmt: skip
     """Fluxes of mass, momentum across (as each side feels it) and momentum along."""
-    zero, half_g, tiny, one, big = (
-        numbers[ZERO], numbers[HALF_G], numbers[TINY], numbers[ONE], numbers[BIG],
-    )  # fmt: skip
+    zero, half_g, tiny, one = numbers[ZERO], numbers[HALF_G], numbers[TINY], numbers[ONE]
     n = fh.size
     a, b, ua, ub, sa, sb = (
         room[0, :n],
@@ -277,14 +308,8 @@ def _faces(
         to_left = sb[i] * (qa * ua[i] + half_g * a[i] * a[i])
         to_right = sa[i] * (qb * ub[i] + half_g * b[i] * b[i])
         ft[i] = ((to_left - to_right) + sa[i] * sb[i] * (qb - qa)) * over
-    h, z = left.h, left.z
-    for i in range(n):
-        extra = half_g * (h[i] - a[i]) * (h[i] + a[i])
-        fl[i] = ft[i] + (zero if z[i] > big else extra)
-    h, z = right.h, right.z
-    for i in range(n):
-        extra = half_g * (h[i] - b[i]) * (h[i] + b[i])
-        fr[i] = ft[i] + (zero if z[i] > big else extra)
+    _weight(fl, ft, a, left.h, left.z, right.h, right.z, numbers)
+    _weight(fr, ft, b, right.h, right.z, left.h, left.z, numbers)
     v_left, v_right = left.v, right.v
     for i in range(n):
         from_left, from_right = v_left[i], v_right[i]  # both read: a choice of loads is slow

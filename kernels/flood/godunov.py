@@ -1,12 +1,13 @@
 """How water moves over a grid, shocks included: the shallow water equations in finite volumes.
 
 Mass and momentum are carried by the flux between the reconstructed states on both sides of
-a face: HLLC (Toro 2001) with the speeds of Einfeldt and of a dry bed, on depths cut by the
-higher of two beds (hydrostatic reconstruction, Audusse et al. 2004), which keeps a lake at
-rest over any ground. Order 1 takes the cells' own values; order 2 takes slopes of level,
-depth and velocity (monotonised central, van Leer 1977) and the mean of two steps (Heun);
-beside a dry or closed cell it falls back to order 1. Friction is implicit in the point and
-never turns the water round. A limiter lets no cell give more than it holds.
+a face: HLLC (Toro 2001) with the speeds of Einfeldt and of a dry bed, on depths above the
+common bed of the face (hydrostatic reconstruction, Audusse et al. 2004, in the form of Chen &
+Noelle 2017), which keeps a lake at rest over any ground and lets a thin film run down any
+slope. Order 1 takes the cells' own values; order 2 takes slopes of level, depth and velocity
+(monotonised central, van Leer 1977) and the mean of two steps (Heun), with half the slopes
+beside a dry cell and none in one or beside a closed cell. Friction is implicit in the point
+and never turns the water round. A limiter lets no cell give more than it holds.
 
 Good for dam breaks, jets, steep streets and jumps; for slow water over wide plains
 `kernels.flood.inertial` costs less.
@@ -158,6 +159,7 @@ def advance(
     References
     ----------
     Audusse et al. (2004), SIAM J. Sci. Comput. 25, 2050-2065.
+    Chen & Noelle (2017), SIAM J. Numer. Anal. 55, 758-784.
     Toro (2001), Shock-Capturing Methods for Free-Surface Shallow Flows.
     """
     edges = new_edges(ground) if edges is None else edges
@@ -172,7 +174,7 @@ def advance(
     numbers[fv.FOUR], numbers[fv.C43], numbers[fv.C13] = 4.0, 4.0 / 3.0, 1.0 / 3.0
     numbers[fv.TINY] = 1e-20
     numbers[fv.KEEP] = 1.0 - 16.0 * np.finfo(dtype).eps
-    numbers[fv.BIG] = WALL_M / 2
+    numbers[fv.BIG], numbers[fv.STEEP] = WALL_M / 2, fv.THETA
     bands = -(-(rows - 2) // _BAND_ROWS)
     seeds = np.zeros((bands, columns), np.float32)
     work = _Work(
