@@ -20,17 +20,16 @@ WALL, FREE, DISCHARGE, STAGE = 0, 1, 2, 3
 def fill_edges(
     kind: NDArray[np.int8], value: Sums, ground: Ground, now: State, dry_m: float, out: Floats
 ) -> None:
-    """Work out the flux through every edge cell that is not free.
+    """Work out the flux through every edge cell.
 
     Boundary states come from what the water carries outwards, w - 2 c with w the velocity
     inwards: a discharge finds its depth, a level its velocity, both at most critical inwards;
-    water that leaves faster than its waves goes as it is.
+    water that leaves faster than its waves goes as it is. A free edge is an overfall: what comes
+    slowly leaves at critical depth, and nothing comes in.
     """
     rows, columns = now.depth.shape[0] - 2, now.depth.shape[1] - 2
     g = GRAVITY
     for e in range(kind.size):
-        if kind[e] == FREE:
-            continue
         if e < 2 * columns:
             i = e % columns + 1
             j = 1 if e < columns else rows
@@ -53,6 +52,8 @@ def fill_edges(
         elif kind[e] == DISCHARGE and value[e] != 0.0:
             q = float(value[e])
             depth = _depth_of(q, w, c) if q > 0.0 else h
+        elif kind[e] == FREE:
+            depth, q = _flow_at(-1.0, h, w, c)
         elif kind[e] == STAGE:
             depth, q = _flow_at(float(value[e]) - float(ground.bed_m[j, i]), h, w, c)
         else:  # a wall: the mirrored state
@@ -91,6 +92,6 @@ def _flow_at(depth: float, h: float, w: float, c: float) -> tuple[float, float]:
     critical = (2.0 * c - w) / 3.0
     wb = min(w - 2.0 * c + 2.0 * x, x)
     if wb < -x:  # it would leave faster than its waves: critical outflow
-        x = critical
-        wb = -critical
+        x = max(critical, 0.0)
+        wb = -x
     return x * x / g, x * x / g * wb

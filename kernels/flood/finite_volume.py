@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import kernel
-from kernels.flood.edges import FREE
 from kernels.flood.sweep import row_max, row_sum
 from kernels.flood.water import (
     SUM_CLIPPED,
@@ -54,7 +53,6 @@ class Band(NamedTuple):
     seeds: NDArray[np.float32]
     bits: NDArray[np.int32]
     sums: Sums
-    kind: NDArray[np.int8]
     edge_flux: Floats
 
 
@@ -367,10 +365,10 @@ def _row_faces(f: int, past: int, ground: Ground, now: State, band: Band, order:
     columns = m - 2
     if k == 1:
         for i in range(columns):
-            _at_edge(rows, at, i + 1, i, band, True)
+            _at_edge(rows, at, i + 1, i, band)
     if k == past:
         for i in range(columns):
-            _at_edge(rows, at, i + 1, columns + i, band, False)
+            _at_edge(rows, at, i + 1, columns + i, band)
 
 
 @kernel
@@ -412,23 +410,16 @@ def _column_faces(s: int, ground: Ground, now: State, band: Band, order: int) ->
             rows[_A : _A + 6], band.numbers,
         )  # fmt: skip
     edges = 2 * (m - 2)
-    _at_edge(rows, at, 1, edges + s - 1, band, True)
-    _at_edge(rows, at, m - 1, edges + now.depth.shape[0] - 2 + s - 1, band, False)
+    _at_edge(rows, at, 1, edges + s - 1, band)
+    _at_edge(rows, at, m - 1, edges + now.depth.shape[0] - 2 + s - 1, band)
 
 
 @kernel
-def _at_edge(rows: Floats, at: int, i: int, edge: int, band: Band, low: bool) -> None:
-    """Put what the edge says in place of a face's flux; a free edge lets water out only."""
-    zero = band.numbers[ZERO]
-    if band.kind[edge] == FREE:
-        mass = rows[at, i]
-        if (low and mass > zero) or (not low and mass < zero):
-            rows[at, i] = zero
-            rows[at + 3, i] = zero
-    else:
-        rows[at, i] = band.edge_flux[0, edge]
-        rows[at + 1, i] = rows[at + 2, i] = band.edge_flux[1, edge]
-        rows[at + 3, i] = band.edge_flux[2, edge]
+def _at_edge(rows: Floats, at: int, i: int, edge: int, band: Band) -> None:
+    """Put what the edge says in place of a face's flux."""
+    rows[at, i] = band.edge_flux[0, edge]
+    rows[at + 1, i] = rows[at + 2, i] = band.edge_flux[1, edge]
+    rows[at + 3, i] = band.edge_flux[2, edge]
 
 
 @kernel

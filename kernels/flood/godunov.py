@@ -163,6 +163,9 @@ def advance(
     Toro (2001), Shock-Capturing Methods for Free-Surface Shallow Flows.
     """
     edges = new_edges(ground) if edges is None else edges
+    bed = ground.bed_m.copy()  # what lies beyond the edges is told by them, not by the ring
+    bed[0], bed[-1], bed[:, 0], bed[:, -1] = WALL_M, WALL_M, WALL_M, WALL_M
+    ground = ground._replace(bed_m=bed)
     rows, columns = ground.bed_m.shape
     clock = np.zeros(_CLOCK)
     clock[[_T, _END, _CELL, _COURANT, _DT_MAX]] = from_s, until_s, cell_m, courant, longest_step_s
@@ -248,7 +251,7 @@ def _advance(
             for b in prange(buffers.shape[0]):
                 first = 1 + b * _BAND_ROWS
                 end = min(past, first + _BAND_ROWS)
-                band = fv.Band(numbers, buffers[b], seeds[b], bits[b], sums, kind, edge_flux)
+                band = fv.Band(numbers, buffers[b], seeds[b], bits[b], sums, edge_flux)
                 fv.sweep_band((first, end), Ground(bed, friction, share, drain, opening),
                               State(sh, sc, su, sv), State(h, c, hu, hv), State(th, tc, tu, tv),
                               band, order, stage == 1)  # fmt: skip
