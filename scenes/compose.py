@@ -32,6 +32,7 @@ _FINER = 2.4  # pixels of the painted ground for each of the picture
 _ON_GROUND = ("road", "pipe")
 _FOR_LEGEND = 0.15
 _PICKED_M = 4.0  # width of a street that is picked out
+_AIRY = 0.3  # of trees over flows
 _FEW = 12  # buildings: fewer make a portrait of the one in the middle
 _MOST_POINTS = 100_000  # of a surface, to aim the camera by
 
@@ -153,7 +154,7 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
         Site(terrain, origin, muted=drawing is not None, picked=frozenset(scene.selection)),
         bounds=around,
         recolour=_colours(scene, view, layers, drawing),
-        opacity={s.layer: s.opacity for s in scene.styles},
+        opacity=_opacities(scene, layers, drawing),
         failed=lambda name, error: failed.update({name: str(error)}),
     )
     lying = ground.drape(painter, terrain, origin)
@@ -300,6 +301,15 @@ def _colours(
             rgb = style.rgb if drawing is None else city.tone(style.rgb, muted=True)
             given[style.layer] = dict.fromkeys(map(str, view.table(style.layer).ids), rgb)
     return given if drawing is None else {**given, **_standing_only(drawing)}
+
+
+def _opacities(scene: Scene, layers: list[str], drawing: Drawing | None) -> dict[str, float]:
+    """Return how solid layers are; trees along streets whose flows are shown hide them least."""
+    shown = () if drawing is None else drawing.objects
+    flows = any(split_layer(name)[0] in _ON_GROUND for name in shown)
+    airy = [name for name in layers if flows and split_layer(name)[0] == "tree"]
+    said = {s.layer: s.opacity for s in scene.styles}
+    return {**dict.fromkeys(airy, _AIRY), **said}
 
 
 def _standing_only(drawing: Drawing) -> Mapping[str, palette.Colours]:

@@ -24,7 +24,7 @@ from scenes.scene import Scene
 __all__ = ["font", "lay_over"]
 
 FONT = Path(__file__).parent / "fonts" / "NotoSansSC-subset.otf"
-_INK, _GREY, _PAPER = (34, 38, 44), (86, 92, 100), (255, 255, 255, 242)
+_INK, _GREY, _PAPER = (34, 38, 44), (86, 92, 100), (255, 255, 255, 250)
 
 
 @cache

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cim.model.result import Result
 from scenes.compose import Picture, compose
 from scenes.glb import write_glb
 from scenes.render import render_scene
 from scenes.scene import Scene, Style
+from tests.scenes.references import _loads
 from tests.scenes.test_render import pixels
 from tests.towns import town
 
@@ -78,3 +80,17 @@ def test_a_model_file_says_what_is_clear(tmp_path: Path) -> None:
     clear = [m for m in doc["materials"] if m.get("alphaMode") == "BLEND"]
     factors = [m["pbrMetallicRoughness"]["baseColorFactor"] for m in clear]
     assert factors == [[1.0, 1.0, 1.0, 0.25]]
+
+
+def test_trees_let_flows_through_unless_the_scene_says_how_solid_they_are() -> None:
+    view = town()
+    flows = _loads(view)
+    trees = set(view.table("tree").ids)
+
+    def solid(scene: Scene, result: Result | None) -> set[float]:
+        made = compose(scene, view, result)
+        return {body.opacity for body in made.bodies if set(body.ids) & trees}
+
+    assert solid(Scene(), flows) == {0.3}
+    assert solid(Scene(styles=(Style("tree", opacity=0.8),)), flows) == {0.8}
+    assert solid(Scene(), None) == {1.0}
