@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 
 from bim_import._evidence import evidence_from
+from bim_import.features import Group
 from bim_import.framing import choose_place
 from bim_import.meshing import Budget, Meshed, read_and_mesh
 from bim_import.placement import noted
+from bim_import.quantities import compare_quantities, solids
+from bim_import.reader import local_groups
 from cim.crs import split_crs
 from cim.errors import CimError
 from cim.jobs import Job
+from cim.messages import LANGUAGES
 from cim.sources.spec import LayerSpec
 
 __all__ = ["ifc_report", "middle_of", "place_record"]
@@ -24,10 +28,16 @@ __all__ = ["ifc_report", "middle_of", "place_record"]
 _SPATIAL = {"sites": "IfcSite", "buildings": "IfcBuilding", "storeys": "IfcBuildingStorey",
             "spaces": "IfcSpace"}  # fmt: skip
 _LISTED = 200
+_CLOSER = ("shells", "quantities", "solids")
 
 
 def ifc_report(
-    path: Path, *, spec: LayerSpec | None = None, job: Job, budget: Budget | None = None
+    path: Path,
+    *,
+    spec: LayerSpec | None = None,
+    job: Job,
+    budget: Budget | None = None,
+    shells: bool = False,
 ) -> dict[str, Any]:
     """Read and mesh an IFC file and return what came of it.
 
@@ -41,13 +51,18 @@ def ifc_report(
         Progress and cancel.
     budget
         Limits.
+    shells
+        Also close the shell of every building and compare the quantities; takes up to
+        some seconds a building.
 
     Returns
     -------
     A record that can be written as JSON. ``products`` counts every IfcProduct and is the
     sum of ``outcomes``. ``placement`` says where the model's own zero stands: easting and
     northing in metres of ``crs``; ``decided`` is false where the file does not say, with
-    the reason and the remedies. ``peak_mb`` is the proportional memory of all processes.
+    the reason and the remedies. ``shells`` (a row per building), ``quantities`` (see
+    `compare_quantities`) and ``solids`` are None where not asked for. ``peak_mb`` is the
+    proportional memory of all processes.
 
     Raises
     ------
@@ -61,6 +76,7 @@ def ifc_report(
     triangles = {key: len(shape.triangles) for key, shape in meshed.shapes.items()}
     used = Counter(key for key, _ in meshed.places.values())
     spec = spec or LayerSpec(file=path)
+    more = _closer(meshed, spec, job) if shells else dict.fromkeys(_CLOSER)
     return {
         "schema_ifc": said["declared"],
         "read_as": said["schema"],
@@ -73,14 +89,40 @@ def ifc_report(
         "unique_meshes": len(used),
         "classes": dict(sorted(classes.items())),
         "property_sets": len(said["columns"]["sets"]),
+        "illustrative": bool(said["illustrative"]),
         "damaged": said["damaged"],
         "duplicated_guids": len(table["guid"]) - len(set(table["guid"])),
         "not_exact": _not_exact(meshed, table),
+        **more,
         "cpu_s": round(meshed.cpu_s, 3),
         "first_geometry_s": _number(meshed.first_geometry_s),
         "peak_mb": round(meshed.peak_mb, 1),
         "cached": meshed.cached,
     }
+
+
+def _closer(meshed: Meshed, spec: LayerSpec, job: Job) -> dict[str, Any]:
+    """Return the shells of the buildings and the comparison of quantities, in model metres."""
+    groups = local_groups(meshed, spec, job=job)
+    rows = [_shell_row(group) for group in groups if group.building is not None and group.enclosing]
+    made = (rows, compare_quantities(groups), solids(groups[0].model) if groups else None)
+    return dict(zip(_CLOSER, made, strict=True))
+
+
+def _shell_row(group: Group) -> dict[str, Any]:
+    body, roof = group.body, group.roof_outline
+    shell = body.shell
+    return {
+        "guid": group.building, "name": group.title, "kept": body.sound,
+        "closed": None if shell is None else shell.closed, "flags": list(body.flags),
+        "volume_m3": None if shell is None else round(shell.volume_m3, 2),
+        "enclosed_m3": None if shell is None else round(shell.enclosed_m3, 2),
+        "cell_m": None if shell is None else round(shell.cell_m, 3),
+        "footprint_m2": None if body.footprint is None else round(body.footprint.area, 2),
+        "footprint_by_shell": body.by_shell,
+        "roof_outline_m2": None if roof is None else round(roof.area, 2),
+        "height_m": _number(group.height_m),
+    }  # fmt: skip
 
 
 def place_record(
@@ -97,7 +139,10 @@ def place_record(
         place = choose_place(said["evidence"], spec, frame=None, centre=centre, demand_height=False)
         crs, datum = split_crs(place.crs)
     except CimError as error:
-        record |= {"reason": error.message(), "key": error.key, "remedy": error.remedy()}
+        told = {lang: {"reason": error.message(lang), "remedy": error.remedy(lang)}
+                for lang in LANGUAGES}  # fmt: skip
+        record |= {"reason": error.message(), "key": error.key, "remedy": error.remedy(),
+                   "told": told}  # fmt: skip
         return {**record, "evidence": [asdict(one) for one in noted(evidence)]}
     east, north, height = place.matrix[:3, 3].tolist()
     return record | {

@@ -27,14 +27,21 @@ def ifc_report(
     at: Annotated[
         tuple[float, float, float, float] | None, typer.Option("--at", help=T("bim.option.at"))
     ] = None,
+    shells: Annotated[bool, typer.Option("--shells", help=T("bim.option.shells"))] = False,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help=T("bim.option.page"))] = None,
 ) -> dict[str, Any]:
     """Say what an IFC file holds, what came through, and where it stands."""
+    from bim_import.page import write_page
     from bim_import.reporting import ifc_report as report
 
     options = {} if at is None else {"at": list(at)}
     spec = LayerSpec(file=file, crs=crs, height_datum=height_datum, options=options)
     with _show.progress() as job:
-        return answer(None, report(file, spec=spec, job=job))
+        record = report(file, spec=spec, shells=shells or out is not None, job=job)
+        if out is not None:
+            write_page(record, out, name=file.name)
+            record["page"] = str(out)
+        return answer(None, record)
 
 
 def import_ifc(

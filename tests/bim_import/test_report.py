@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 pytest.importorskip("ifcopenshell")
 
 from bim_import.meshing import read_and_mesh
+from bim_import.page import report_page
 from bim_import.reporting import ifc_report
+from cim import messages
 from cim.cli import main
 from cim.jobs import QUIET
 from cim.sources.spec import LayerSpec
@@ -103,3 +106,63 @@ def test_the_command_prints_the_record(tmp_path: Path, capsys: pytest.CaptureFix
     assert record["products"] == sum(record["outcomes"].values()) == 6
     assert main(["ifc-report", str(tmp_path / "no.ifc"), "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["key"] == "bim.unreadable"
+
+
+def block_with_room(tmp_path: Path) -> Path:
+    """Write a solid wall block of 8 x 6 x 4 m; a room says its area rightly, its volume not."""
+    s = Small()
+    s.product(s.box(8, 6, 4), name="<墙>")
+    room = s.product(s.box(5, 4, 3), kind="IFCSPACE", name="厅", rest="$,.ELEMENT.,.INTERNAL.,$")
+    s.products.remove(room)
+    s.add(f"IFCRELAGGREGATES('{s.next + 1:022d}',$,$,$,#11,(#{room}))")
+    area = s.add("IFCQUANTITYAREA('NetFloorArea',$,$,20.)")
+    volume = s.add("IFCQUANTITYVOLUME('NetVolume',$,$,50.)")
+    sizes = s.add(f"IFCELEMENTQUANTITY('{s.next:022d}',$,'Qto',$,$,(#{area},#{volume}))")
+    s.add(f"IFCRELDEFINESBYPROPERTIES('{s.next:022d}',$,$,$,(#{room}),#{sizes})")
+    return s.write(tmp_path / "block.ifc")
+
+
+def test_shells_and_quantities_come_where_asked_for(tmp_path: Path) -> None:
+    path = block_with_room(tmp_path)
+    plain = ifc_report(path, job=QUIET)
+    assert (plain["shells"], plain["quantities"], plain["solids"]) == (None, None, None)
+    record = ifc_report(path, shells=True, job=QUIET)
+    (shell,) = record["shells"]
+    assert (shell["kept"], shell["closed"], shell["flags"]) == (True, True, [])
+    assert shell["volume_m3"] == pytest.approx(8 * 6 * 4, rel=0.02)
+    assert shell["footprint_m2"] == shell["roof_outline_m2"] == pytest.approx(48.0)
+    assert record["solids"] == {"closed": 2, "open": 0}
+    found = {row["quantity"]: row for row in record["quantities"]["rows"]}
+    assert (record["quantities"]["compared"], record["quantities"]["within_1_pct"]) == (2, 1)
+    assert found["NetFloorArea"]["off_pct"] == pytest.approx(0.0, abs=0.01)
+    assert found["NetVolume"]["model"] == pytest.approx(60.0)
+    assert found["NetVolume"]["off_pct"] == pytest.approx(20.0)
+
+
+def test_the_page_tells_the_record_in_both_languages_without_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, page = block_with_room(tmp_path), tmp_path / "report.html"
+    assert main(["ifc-report", str(path), "-o", str(page), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    text = page.read_text(encoding="utf-8")
+    assert record["page"] == str(page)
+    for lang in messages.LANGUAGES:
+        assert record["placement"]["told"][lang]["reason"] in html.unescape(text)
+        assert messages.text("bim.page.quantities", lang=lang) in html.unescape(text)
+    assert ">60.000<" in text and ">50.000<" in text
+    assert "http" not in text.replace(record["placement"]["remedy"], "")
+    assert "<墙>" not in text
+    assert main(["ifc-report", str(path), "-o", str(tmp_path / "no" / "a.html"), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["key"] == "bim.page_unwritable"
+
+
+def test_what_was_lost_stands_on_the_page_with_its_reason(tmp_path: Path) -> None:
+    record = ifc_report(block_with_room(tmp_path), shells=True, job=QUIET)
+    lost = {"guid": "g", "class": "IfcWall", "name": "a<b", "outcome": "missing", "why": "budget"}
+    shell = {**record["shells"][0], "kept": False, "flags": ["off", "part"]}
+    page = report_page({**record, "not_exact": [lost], "shells": [shell]}, name="x<y.ifc")
+    assert "a&lt;b" in page and "budget" in page and "<title>x&lt;y.ifc" in page
+    for lang in messages.LANGUAGES:
+        assert messages.text("bim.page.outcome_missing", lang=lang) in page
+        assert messages.remedy("bim.shell_off", lang=lang) in page
