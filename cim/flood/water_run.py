@@ -195,7 +195,7 @@ def run_water(
         ledger,
         steps,
         time.process_time() - began_s,
-        limited=solver == "inertial",
+        step_m=None if solver == "inertial" else _bed_steps(bed) * (order == 1),
     )
 
 
@@ -296,6 +296,22 @@ class _Engine:
         return np.hypot(along, 0.5 * (y[1:-2] + y[2:-1]))
 
 
+def _bed_steps(bed: Array) -> Array:
+    """Largest step from each cell to an open neighbour, m.
+
+    Water shallower than that runs too fast in the first-order scheme: a film down a plane was
+    measured at 0.6 of its normal depth.
+    """
+    out = np.zeros(bed.shape)
+    for axis in (0, 1):
+        step = np.nan_to_num(np.abs(np.diff(bed, axis=axis)))
+        low, high = [slice(None)] * 2, [slice(None)] * 2
+        low[axis], high[axis] = slice(None, -1), slice(1, None)
+        out[tuple(low)] = np.maximum(out[tuple(low)], step)
+        out[tuple(high)] = np.maximum(out[tuple(high)], step)
+    return out
+
+
 class _Watch:
     """Remembers peaks, arrivals, durations and gauges."""
 
@@ -342,13 +358,13 @@ class _Watch:
         steps: int,
         cpu_s: float,
         *,
-        limited: bool,
+        step_m: Array | None,
     ) -> WaterRun:
         def open_only(values: Array) -> Array:
             return np.where(self._shut, np.nan, values).astype(np.float32)
 
         wet = self._most > self._arrival_m
-        valid = (self._fr <= self._froude) | (not limited)
+        valid = self._fr <= self._froude if step_m is None else ~(wet & (self._most < step_m))
         return WaterRun(
             depth_m=open_only(depth),
             depth_max_m=open_only(self._most),
