@@ -100,7 +100,7 @@ def test_a_system_without_a_code_keeps_its_wkt_and_still_works():
 @pytest.mark.parametrize(
     "given",
     [
-        "", "  ", None, "urn:...", "urn:adv:...", "urn:adv:crs:ETRS89_UTM32*DE_DHHN92_NH",
+        "", "  ", None, "urn:...", "urn:adv:...", "urn:adv:crs:ATLANTIS_UTM32*DE_DHHN92_NH",
         "EPSG:9999999", "EPSG:", "Tianjin local", 3.5, "EPSG:5737", "EPSG:4479",
         'LOCAL_CS["site",UNIT["metre",1]]', "x" * 30_000, {"type": "nonsense"}, True,
     ],
@@ -367,3 +367,8 @@ def test_proj_stays_off_the_network_in_every_thread_and_crs_loads_it_late():
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "[False, False, False]", done.stderr
+
+
+def test_a_name_of_the_german_surveys_is_its_map_system():
+    # AdV: ETRS89 in UTM zone 32 is EPSG:25832; the height system stands behind the asterisk.
+    assert parse_crs("urn:adv:crs:ETRS89_UTM32*DE_DHHN92_NH") == "EPSG:25832"
