@@ -320,6 +320,8 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_behind(tmp_path: Path) -> None:
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    step(self, done, total, **rest)\n"
         "cim.jobs.Job.step = later\n"
+        # A shell's background jobs ignore the signal, and so would their children.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"sys.exit(main(['build', 'data/wudadao/district.toml', '-o', {str(twin)!r}, '--json']))\n"
     )
     done = subprocess.run(
