@@ -141,7 +141,8 @@ def run_water(
     inflows
         Water that enters single cells.
     boundary
-        ``wall``, or ``free``: all four edges let water out, none in.
+        ``wall``, or ``free``: all four edges let water out, none in: at normal depth on the bed's
+        own slope (inertial), or over a fall at critical depth (godunov).
     solver, order
         ``inertial`` (gradually varied flow below Froude 1), or ``godunov`` of order 1 or 2.
     precision
