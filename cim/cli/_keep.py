@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["keep"]
 
 
-def keep(built: Built, path: Path, *, replace: bool, job: Job) -> StoredTwin:
+def keep(
+    built: Built, path: Path, *, replace: bool, job: Job, resumable: bool = False
+) -> StoredTwin:
     """Write what a build made, with its report, sources and observations.
 
     Parameters
@@ -28,6 +30,8 @@ def keep(built: Built, path: Path, *, replace: bool, job: Job) -> StoredTwin:
         Whether a twin that is there may be replaced.
     job
         Progress and cancel.
+    resumable
+        Whether what a stopped build has committed stays for the next one to go on from.
     """
     from cim.store import create
 
@@ -41,5 +45,6 @@ def keep(built: Built, path: Path, *, replace: bool, job: Job) -> StoredTwin:
         observations=list(
             zip(seen.sensor, seen.epoch_s.tolist(), seen.value.tolist(), strict=True)
         ),
+        name=built.name if resumable else "",
         job=job,
     )

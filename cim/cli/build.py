@@ -40,8 +40,8 @@ def verb(
     ] = False,
 ) -> dict[str, Any]:
     """Build a twin."""
-    from cim.sources import build_twin, district_from_files, read_district
-    from cim.store import check_target
+    from cim.sources import Parts, build_twin, district_from_files, read_district
+    from cim.store import begun_rows, check_target
 
     with cpu_clock() as cpu_s, _show.progress() as job:
         check_target(out, replace=replace)
@@ -52,15 +52,19 @@ def verb(
             district = read_district(tomls[0])
         else:
             district = district_from_files(files, crs=crs, height_datum=height_datum, kind=kind)
+        parts = Parts(out.with_name(out.name + ".work"))
         built = build_twin(
             district,
             frame=frame,
             frame_height=frame_height,
             strict=strict,
             accept_rejects=accept_rejects,
+            parts=parts,
             job=job,
         )
-        stored = keep(built, out, replace=replace, job=job)
+        begun = begun_rows(out, built.name)
+        stored = keep(built, out, replace=replace, job=job, resumable=True)
+        parts.end()
         total = built.report.total
         return answer(
             stored,
@@ -74,6 +78,19 @@ def verb(
                 "layers": {**stored.layers(), **dict.fromkeys(stored.grids(), 1)},
                 "crs": stored.frame.crs,
                 "height_datum": stored.frame.height_datum,
+                "resumed": {"files": parts.taken, "changed": parts.changed, "rows": begun},
+                "notes": _said(parts.taken, parts.changed, begun),
                 "cpu_s": round(cpu_s(), 3),
             },
         )
+
+
+def _said(taken: list[str], changed: list[str], rows: int) -> list[str]:
+    """Return what a reader must know of a build that a stopped one came before."""
+    said = []
+    if taken or rows:
+        values = {"files": ", ".join(taken) or "-", "rows": rows}
+        said.append(messages.text("cli.build.resumed", values))
+    if changed:
+        said.append(messages.text("cli.build.changed", {"files": ", ".join(changed)}))
+    return said

@@ -51,7 +51,23 @@ def _answer(properties: dict[str, Any], *, optional: tuple[str, ...] = ()) -> di
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     "build": _answer(
-        {"twin": _TEXT, **_ACCOUNT, "report": _TEXT, "layers": _COUNTS, "cpu_s": _CPU}
+        {
+            "twin": _TEXT,
+            **_ACCOUNT,
+            "report": _TEXT,
+            "layers": _COUNTS,
+            "resumed": {
+                "type": "object",
+                "properties": {
+                    "files": {"type": "array", "items": _TEXT},
+                    "changed": {"type": "array", "items": _TEXT},
+                    "rows": _COUNT,
+                },
+                "required": ["files", "changed", "rows"],
+            },
+            "notes": {"type": "array", "items": _TEXT},
+            "cpu_s": _CPU,
+        }
     ),
     "update": _answer(
         {

@@ -6,84 +6,48 @@ Nothing is written here; the store keeps what this returns.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from cim.crs import (
-    PSEUDO_CRS,
-    Frame,
-)
-from cim.errors import SourceError
+from cim.crs import Frame
+from cim.errors import CimError, SourceError
 from cim.jobs import QUIET, Job, Progress
-from cim.model.body import BodyPool
-from cim.model.grid import Grid
-from cim.model.mesh import MeshPool
-from cim.model.table import FeatureTable, concat
+from cim.model.table import FeatureTable
 from cim.model.twin import Twin
 from cim.registry import standard
-from cim.sources.between import check_between, check_shift
+from cim.sources.between import check_between
 from cim.sources.district import District, specs_from_files
 from cim.sources.framing import common_frame
-from cim.sources.heights import with_heights
+from cim.sources.gathering import Gathered, SourceRecord
 from cim.sources.osm import EDGE
-from cim.sources.points import read_cloud
+from cim.sources.parts import Parts, chain
 from cim.sources.probe import Probe, expand, probe
-from cim.sources.raster import read_raster
-from cim.sources.readers import inner_reader, load_reader
 from cim.sources.report import Report
-from cim.sources.spec import LayerSpec, Loaded, Reader
+from cim.sources.spec import LayerSpec
 from cim.sources.tables import Observations, read_observations
-from cim.sources.terrain import Ranked, merged, with_breaklines
-from cim.sources.vector import Seen, read_vector
 
 __all__ = ["Built", "SourceRecord", "build_twin", "district_from_files"]
 
-
-@dataclass(frozen=True)
-class SourceRecord:
-    """What is remembered of one source file.
-
-    Attributes
-    ----------
-    key
-        The source's key in ids.
-    file, sha256
-        Its name and the hash of its bytes.
-    layer
-        The layer it feeds.
-    crs, height_datum
-        What it was in; empty where a reader of another package knows.
-    """
-
-    key: str
-    file: str
-    sha256: str
-    layer: str
-    crs: str = ""
-    height_datum: str = ""
-    date: str = ""
-    licence: str = ""
-    accuracy_m: float | None = None
-    illustrative: bool = False
-
-    def record(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return asdict(self)
+_HELD = 500_000  # objects held from the first look to the reading; more files are opened again
 
 
 @dataclass(frozen=True)
 class Built:
-    """What a build made: the twin, the account of it, its sources and observations."""
+    """What a build made: the twin, the account of it, its sources and observations.
+
+    ``name`` is a hash of all it was made of: the same inputs make the same.
+    """
 
     twin: Twin
     report: Report
     sources: tuple[SourceRecord, ...] = ()
     observations: Observations = field(default_factory=Observations)
     title: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
 
 
 def district_from_files(
@@ -115,6 +79,7 @@ def build_twin(
     near: Mapping[str, FeatureTable] | None = None,
     strict: bool = False,
     accept_rejects: bool = False,
+    parts: Parts | None = None,
     job: Job = QUIET,
 ) -> Built:
     """Build a twin in memory from a district's files.
@@ -132,6 +97,8 @@ def build_twin(
         Take no object that had to be repaired or rejected.
     accept_rejects
         Go on although more than the share in ``quality.rejected_share`` is rejected.
+    parts
+        Where what took long to read is kept, and taken over from a build that was stopped.
     job
         Progress and cancel.
 
@@ -150,17 +117,27 @@ def build_twin(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="cim-")))
         specs = expand(district.layers, folder, report=report, job=job)
-        probes = []
-        for done, spec in enumerate(specs):
-            job.step(done, 2 * len(specs), what="source.looking")
-            probes.append(probe(spec, report=report))
+        probes = _looked_at(specs, report, job)
         chosen = common_frame(
             district, probes, frame=frame, frame_height=frame_height, report=report
         )
-        made = _Made(chosen, report, dict(near or {}))
-        for done, one in enumerate(sorted(probes, key=lambda p: p.order)):
+        probes.sort(key=lambda p: p.order)
+        made = Gathered(chosen, report, dict(near or {}))
+        digests = _digests(probes)
+        names = _names(probes, digests, chosen, district)
+        if parts is not None:
+            parts.begin(list(zip(_labels(probes), names, strict=True)))
+        for done, (one, label) in enumerate(zip(probes, _labels(probes), strict=True)):
             job.step(len(specs) + done, 2 * len(specs), what="source.reading")
-            made.read(one, _part(job, len(specs) + done, 2 * len(specs)))
+            part = None if parts is None else parts.recall(label)
+            if part is None:
+                start = time.process_time()
+                with _there(one.spec.file):
+                    part = made.read(one, _part(job, len(specs) + done, 2 * len(specs)))
+                if parts is not None:
+                    parts.keep(label, part, cpu_s=time.process_time() - start)
+            one.rows = one.checked = None
+            made.take(one, part, digests[one.spec.file])
             whole = one.format is not None and one.format.reader
             for layer in list(report.counts) if whole else [one.layer]:
                 _judge(report, layer, strict=strict, accept_rejects=accept_rejects)
@@ -177,7 +154,62 @@ def build_twin(
     )
     watched = read_observations(district.observations, sensors=_sensors(made.tables), report=report)
     _judge(report, "observations", strict=strict, accept_rejects=accept_rejects)
-    return Built(twin, report, tuple(made.sources), watched, district.title)
+    return Built(twin, report, tuple(made.sources), watched, district.title, names[-1])
+
+
+def _looked_at(specs: list[LayerSpec], report: Report, job: Job) -> list[Probe]:
+    probes: list[Probe] = []
+    held = 0
+    for done, spec in enumerate(specs):
+        job.step(done, 2 * len(specs), what="source.looking")
+        with _there(spec.file):
+            one = probe(spec, report=report)
+        held += 0 if one.rows is None else len(one.rows.wkb)
+        if held > _HELD and probes:  # one large file alone is read once
+            one.rows = one.checked = None
+        probes.append(one)
+    return probes
+
+
+@contextmanager
+def _there(path: Path) -> Iterator[None]:
+    """Name the file where the disk refuses it, or it is gone since it was looked at."""
+    try:
+        yield
+    except CimError:
+        raise
+    except OSError as error:
+        why = error.strerror or str(error)
+        key = "source.unreadable" if path.exists() else "source.vanished"
+        raise SourceError(key, given=path.name, values={"why": why}) from error
+
+
+def _digests(probes: Iterable[Probe]) -> dict[Path, str]:
+    """Return the hash of the bytes of every file."""
+    found: dict[Path, str] = {}
+    for one in probes:
+        if one.spec.file not in found:
+            with _there(one.spec.file), one.spec.file.open("rb") as file:
+                found[one.spec.file] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _names(
+    probes: list[Probe], digests: Mapping[Path, str], frame: Frame, district: District
+) -> list[str]:
+    watched = [repr(one) for one in district.observations]
+    more = [district.name, district.zone, repr(district.title), *watched]
+    inputs = [(p.spec, digests[p.spec.file], f"{p.layer} {p.place}") for p in probes]
+    return chain(inputs, frame=frame, more=more)
+
+
+def _labels(probes: Iterable[Probe]) -> list[str]:
+    """Return how a person tells the files apart."""
+    found: list[str] = []
+    for one in probes:
+        name = f"{one.spec.file.name} ({one.layer})"
+        found.append(name if name not in found else f"{name} {found.count(name) + len(found)}")
+    return found
 
 
 def _part(job: Job, done: int, total: int) -> Job:
@@ -190,140 +222,6 @@ def _part(job: Job, done: int, total: int) -> Job:
         listen(Progress(progress.what, done + progress.share, total))
 
     return replace(job, listen=hear)
-
-
-@dataclass
-class _Made:
-    """What has been read so far."""
-
-    frame: Frame
-    report: Report
-    near: dict[str, FeatureTable]
-    tables: dict[str, FeatureTable] = field(default_factory=dict)
-    grids: dict[str, Grid] = field(default_factory=dict)
-    ranked: dict[str, list[Ranked]] = field(default_factory=dict)
-    breaklines: list[str] = field(default_factory=list)
-    meshes: MeshPool = field(default_factory=MeshPool)
-    bodies: BodyPool = field(default_factory=BodyPool)
-    sources: list[SourceRecord] = field(default_factory=list)
-    seen: Seen = field(default_factory=Seen)
-
-    def read(self, one: Probe, job: Job) -> None:
-        """Read one file into layers."""
-        if one.format is None:
-            self._read_whole(load_reader(one.spec.file.suffix), one, job)
-        elif one.format.reader:
-            self._read_whole(inner_reader(one.format.reader).read, one, job)
-        elif one.head is not None:
-            self._read_raster(one, job)
-        elif one.cloud is not None:
-            self._read_cloud(one, job)
-        else:
-            table = read_vector(one, frame=self.frame, report=self.report, seen=self.seen, job=job)
-            if one.place is not None and one.place.crs not in PSEUDO_CRS:
-                known = {**self.near, **self.tables}
-                check_shift(table, known, frame=self.frame, file=one.spec.file.name)
-            self._add(table)
-            if one.spec.options.get("breakline") and table.layer not in self.breaklines:
-                self.breaklines.append(table.layer)
-        one.rows = one.checked = None
-        self.sources.append(_record(one))
-
-    def _add(self, table: FeatureTable) -> None:
-        before = self.tables.get(table.layer)
-        self.tables[table.layer] = table if before is None else concat([before, table])
-
-    def _add_grid(self, grid: Grid, file: str, priority: float = 0.0) -> None:
-        self.ranked.setdefault(grid.layer, []).append(Ranked(grid, priority, file))
-        self.grids.setdefault(grid.layer, grid)
-
-    def finish(self) -> None:
-        """Bring together what several files say: one grid a layer, breaklines, heights."""
-        clouds = self.ranked.pop("terrain_source", [])
-        for layer, ranked in self.ranked.items():
-            if len(ranked) > 1:
-                self.grids[layer], origin = merged(ranked, report=self.report)
-                if origin is not None:
-                    self.grids["terrain_source"] = origin
-        if clouds and len(self.ranked.get("terrain", [])) == 1:
-            self.grids["terrain_source"] = clouds[0].grid
-        terrain, surface = self.grids.get("terrain"), self.grids.get("surface")
-        if terrain is None:
-            return
-        if surface is not None:
-            origin = self.grids.get("terrain_source")
-            for name, table in self.tables.items():
-                if table.kind in ("building", "building_part") and len(table):
-                    self.tables[name] = with_heights(
-                        table, terrain, surface, origin, report=self.report
-                    )
-        for name in self.breaklines:
-            origin = self.grids.get("terrain_source")
-            self.grids["terrain"], self.grids["terrain_source"] = with_breaklines(
-                self.grids["terrain"], origin, self.tables[name], report=self.report
-            )
-
-    def _read_cloud(self, one: Probe, job: Job) -> None:
-        assert one.cloud is not None and one.place is not None
-        spec = one.spec
-        grids = read_cloud(
-            spec, one.cloud, one.place, frame=self.frame, report=self.report, job=job
-        )
-        for grid in grids:
-            self._add_grid(grid, spec.file.name, _priority(spec))
-
-    def _read_raster(self, one: Probe, job: Job) -> None:
-        assert one.format is not None and one.head is not None and one.place is not None
-        grid = read_raster(
-            one.spec,
-            layer=one.layer,
-            format=one.format,
-            head=one.head,
-            place=one.place,
-            frame=self.frame,
-            report=self.report,
-            job=job,
-        )
-        count = self.report.layer(one.layer)
-        count.read += 1
-        count.kept += 1
-        self._add_grid(grid, one.spec.file.name, _priority(one.spec))
-
-    def _read_whole(self, reader: Reader, one: Probe, job: Job) -> None:
-        loaded: Loaded = reader(
-            one.spec,
-            frame=self.frame,
-            report=self.report,
-            near={**self.near, **self.tables},
-            job=job,
-        )
-        for table in loaded.tables:
-            known = self.seen.ids.setdefault(table.kind, {})
-            twice = [str(id_) for id_ in table.ids if id_ in known]
-            if twice:
-                values = {"id": twice[0], "count": len(twice)}
-                raise SourceError("source.ids_twice", given=one.spec.file.name, values=values)
-            known.update((str(id_), str(id_)) for id_ in table.ids)
-            self._add(table)
-        for grid in loaded.grids:
-            self._add_grid(grid, one.spec.file.name)
-        self.meshes = _joined(self.meshes, loaded.meshes)
-        self.bodies = self.bodies.merged(loaded.bodies) if self.bodies else loaded.bodies
-
-
-def _priority(spec: LayerSpec) -> float:
-    """Return which of several grids of a layer counts: the highest first."""
-    given = spec.options.get("priority", 0)
-    if isinstance(given, bool) or not isinstance(given, (int, float)):
-        values = {"file": spec.file.name, "type": "number"}
-        raise SourceError("source.constant", given=f"priority = {given!r}", values=values)
-    return float(given)
-
-
-def _joined(first: MeshPool, second: MeshPool) -> MeshPool:
-    if not first.meshes and not first.instances:
-        return second
-    return first.merged(second)
 
 
 def _judge(report: Report, layer: str, *, strict: bool, accept_rejects: bool) -> None:
@@ -362,21 +260,3 @@ def _sensors(tables: Mapping[str, FeatureTable]) -> dict[str, str]:
             }
         found |= {str(id_): str(id_) for id_ in table.ids}
     return found
-
-
-def _record(one: Probe) -> SourceRecord:
-    spec = one.spec
-    with spec.file.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return SourceRecord(
-        key=spec.source_key,
-        file=spec.file.name,
-        sha256=digest,
-        layer=one.layer,
-        crs=one.place.crs if one.place else (spec.crs or ""),
-        height_datum=(one.place.height_datum if one.place else spec.height_datum) or "",
-        date=spec.date,
-        licence=spec.licence,
-        accuracy_m=spec.accuracy_m,
-        illustrative=spec.illustrative,
-    )

@@ -30,7 +30,7 @@ from cim.sources.rows import parts_of, read_rows
 from cim.sources.shapes import Checked, check_before, from_wkb
 from cim.sources.spec import LayerSpec, source_key
 
-__all__ = ["Probe", "expand", "guess_kind", "probe"]
+__all__ = ["Probe", "expand", "guess_kind", "look_again", "probe"]
 
 _WORDS = {
     "building_part": ("building_part", "buildingpart"),
@@ -254,6 +254,14 @@ def _probe_vector(spec: LayerSpec, found: Format, report: Report) -> Probe:
         bounds = middle_box(boxes)
         check_numbers(bounds, place, spec.file.name)
     return Probe(settled, layer, found, place, bounds, rows=rows, checked=checked)
+
+
+def look_again(one: Probe) -> None:
+    """Read the rows of a vector file whose first look has let them go; nothing is said twice."""
+    assert one.format is not None and one.place is not None
+    one.rows = read_rows(one.spec, one.format, Report(), "")
+    carrier = kind(str(one.spec.kind)).carrier
+    one.checked = check_before(one.rows.wkb, carrier=carrier, geographic=one.place.geographic)
 
 
 def _layer(spec: LayerSpec) -> str:

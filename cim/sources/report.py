@@ -102,6 +102,16 @@ class Report:
         """List an object that was not taken in."""
         self.entries.append(Entry("rejected", reason, file, layer, object, values or {}))
 
+    def merge(self, other: Report) -> None:
+        """Add the account of another file."""
+        self.entries += other.entries
+        for name, count in other.counts.items():
+            mine = self.layer(name)
+            mine.read += count.read
+            mine.kept += count.kept
+            mine.repaired += count.repaired
+            mine.rejected += count.rejected
+
     @property
     def total(self) -> LayerCount:
         """Return the sum over layers."""

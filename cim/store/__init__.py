@@ -5,7 +5,7 @@
 """
 
 from cim.store.compare import as_of, at, diff
-from cim.store.create import check_target, create
+from cim.store.create import begun_rows, check_target, create
 from cim.store.edits import Changeset, Edits, commit, edit, update
 from cim.store.reindex import reindex
 from cim.store.runs import open_run, save_run
@@ -19,6 +19,7 @@ __all__ = [
     "StoredTwin",
     "as_of",
     "at",
+    "begun_rows",
     "check_target",
     "commit",
     "create",

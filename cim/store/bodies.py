@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from cim.model.body import Body, BodyPool, pack_body, shifted, unpack_body
 
 __all__ = ["has_bodies", "read_bodies", "retire_bodies", "write_bodies"]
 
+Heed = Callable[[Iterable[Body]], Iterator[Body]]
+
 _MANY = 500  # ids in one question; SQLite takes 32766
 
 
-def write_bodies(connection: sqlite3.Connection, pool: BodyPool, version: int) -> None:
-    """Write a pool beside what is there; numbers of templates and looks are raised."""
+def write_bodies(
+    connection: sqlite3.Connection, pool: BodyPool, version: int, *, heed: Heed = iter
+) -> None:
+    """Write a pool beside what is there; numbers of templates and looks are raised.
+
+    `heed` may stop the bodies between two of them.
+    """
     shift = (
         _next(connection, "cim_template", "1"),
         _next(connection, "cim_look", "what = 'material'"),
@@ -38,7 +45,7 @@ def write_bodies(connection: sqlite3.Connection, pool: BodyPool, version: int) -
         "INSERT INTO cim_body VALUES (?, ?, ?, ?, ?, ?, NULL)",
         (
             (b.object_id, b.type, b.lod, b.cim_level, pack_body(shifted(b, *shift)), version)
-            for b in pool.bodies
+            for b in heed(pool.bodies)
         ),
     )
     connection.executemany("INSERT OR REPLACE INTO cim_image VALUES (?, ?)", pool.images.items())

@@ -25,12 +25,13 @@ from cim.model.twin import Twin
 from cim.store import disk, rows
 from cim.store.bodies import retire_bodies, write_bodies
 from cim.store.compare import changed_rows
-from cim.store.create import tidy, write_meshes
+from cim.store.create import tidy
 from cim.store.folder import connect, generation, read_meta
 from cim.store.lock import one_writer
 from cim.store.raster import grid_name, write_grid
 from cim.store.schema import add_kind, index_of, quoted, watch
 from cim.store.stored import StoredTwin, open_twin
+from cim.store.writing import write_meshes
 
 __all__ = [
     "Changeset",
