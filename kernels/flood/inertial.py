@@ -4,8 +4,13 @@ Momentum without its advection term (Bates et al. 2010) on the faces between
 cells, with the q-centred scheme and the friction of the full flux vector of
 de Almeida & Bates (2013)::
 
-    q' = (θ q + (1-θ)/2 (q₋ + q₊) - g h_f Δt Δη/Δx) / (1 + g Δt n² |q| h_f^(-7/3))
+    q' (1 + b (|q'| + |q⃗| - |q|)) = a,   b = g Δt n² h_f^(-7/3)
+    a = θ q + (1-θ)/2 (q₋ + q₊) - g h_f Δt Δη/Δx
     h_f = max(η_a, η_b) - max(z_a, z_b),   |q'| ≤ Fr h_f √(g h_f)
+
+Friction is that of the new flux along the face (the quadratic has one root with the sign
+of a); only what the flux across adds to its size, |q⃗| - |q|, is a step old. With all of it a
+step old a film on a steep slope swings and runs off too fast.
 
 then, in the same pass, a limiter (no cell gives more than it holds), continuity,
 rain and drains. Good for flow below Froude 1 that varies gradually: streets,
@@ -128,6 +133,7 @@ def advance(
         GRAVITY,
     )
     numbers[[at.HALF, at.ONE, at.QUARTER, at.C43, at.C13]] = 0.5, 1.0, 0.25, 4.0 / 3.0, 1.0 / 3.0
+    numbers[at.C4] = 4.0
     numbers[at.TINY] = 1e-20  # keeps a cell without outflow from dividing by zero
     numbers[at.KEEP] = 1.0 - 16.0 * np.finfo(numbers.dtype).eps
     rows, columns = ground.bed_m.shape

@@ -37,7 +37,7 @@ _FOUR_THIRDS = np.float32(4.0 / 3.0)
 
 # Places in the row of numbers that one step needs, all of the grid's own type.
 DT, DT_DX, DX_DT, G_DT_DX, THETA, SIDE, FROUDE, DRY, RAIN, G, HALF, ONE = range(12)
-QUARTER, ZERO, TINY, KEEP, C43, C13, NUMBERS = range(12, 19)
+QUARTER, ZERO, TINY, KEEP, C43, C13, C4, NUMBERS = range(12, 20)
 # Places in the per-row sums.
 SUM_DEEPEST, SUMS = 3, 4  # after those of `kernels.flood.water`
 
@@ -201,7 +201,7 @@ def _faces(out: Floats, a: _Cells, b: _Cells, old: _Fluxes, band: Band) -> None:
     dry, theta, side, quarter = numbers[DRY], numbers[THETA], numbers[SIDE], numbers[QUARTER]
     g_dt_dx, half_dt = numbers[G_DT_DX], numbers[HALF] * numbers[DT]
     one, zero, g, froude = numbers[ONE], numbers[ZERO], numbers[G], numbers[FROUDE]
-    four_thirds, third = numbers[C43], numbers[C13]
+    four_thirds, third, four = numbers[C43], numbers[C13], numbers[C4]
     for i in range(n):
         top = max(z_a[i], z_b[i])
         depth = max(h_a[i] + (z_a[i] - top), h_b[i] + (z_b[i] - top))
@@ -221,8 +221,10 @@ def _faces(out: Floats, a: _Cells, b: _Cells, old: _Fluxes, band: Band) -> None:
         size = math.sqrt(q[i] * q[i] + across * across)
         centred = theta * q[i] + side * (q_before[i] + q_after[i])
         rise = (h_b[i] - h_a[i]) + (z_b[i] - z_a[i])
-        drag = one + half_dt * (n_a[i] + n_b[i]) * size * (cube * cube * root)
-        flux = (centred - g_dt_dx * depth * rise) / drag
+        rub = half_dt * (n_a[i] + n_b[i]) * (cube * cube * root)
+        push = centred - g_dt_dx * depth * rise
+        drag = one + rub * (size - abs(q[i]))
+        flux = (push + push) / (drag + math.sqrt(drag * drag + four * rub * abs(push)))
         most = froude * depth * math.sqrt(g * depth)
         flux = max(min(flux, most), -most)
         out[i] = flux if hf[i] > dry else zero

@@ -74,9 +74,11 @@ class PlainFlood:
         rise = np.where(flows, level[right] - level[left], 0.0)
         square = (manning[left] ** 2 + manning[right] ** 2) / 2
         size = np.hypot(inner, across[:, 1:-1])
-        flux = (centred - G * hf * dt_s * rise / self.cell_m) / (
-            1 + G * dt_s * square * size * hf ** (-7 / 3)
-        )
+        push = centred - G * hf * dt_s * rise / self.cell_m
+        rub = G * dt_s * square * hf ** (-7 / 3)
+        # q' (1 + rub (|q'| + size - |q|)) = push: the root with the sign of push.
+        linear = 1 + rub * (size - np.abs(inner))
+        flux = 2 * push / (linear + np.sqrt(linear**2 + 4 * rub * np.abs(push)))
         most = hf * np.sqrt(G * hf)
         out[:, 1:-1] = np.where(flows, np.clip(flux, -most, most), 0.0)
         return out
