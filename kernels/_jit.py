@@ -35,7 +35,7 @@ from typing import Any, TypeVar, cast, overload
 import numba
 import numpy as np
 from numba import prange
-from numba.core import caching, config, registry, types
+from numba.core import caching, config, registry, runtime, types
 
 __all__ = ["cache_folder", "compiled", "kernel", "prange", "set_threads", "source_digest"]
 
@@ -44,6 +44,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # numba is typed in parts, and in other parts from one version to the next.
 _caching: Any = caching
 _config: Any = config
+_runtime: Any = runtime
 _njit: Any = numba.njit
 
 _ROOT = Path(__file__).resolve().parent
@@ -339,7 +340,11 @@ class _KernelCache(_caching.FunctionCache):  # type: ignore[misc]
         if not self._enabled:
             return None
         try:
-            found = super().load_overload(sig, target_context)
+            # numba would first load all it needs to compile, half a CPU second with scipy's
+            # share: machine code from disk needs its runtime alone (a compilation comes to the
+            # rest by itself, in CompilerBase)
+            _runtime.rtsys.initialize(target_context)
+            found = self._load_overload(sig, target_context)
         except OSError:
             return None
         except (EOFError, ValueError, pickle.UnpicklingError):  # damaged: begin a new one

@@ -16,7 +16,16 @@ from scenes import meshes, palette, standing
 from scenes.ground import MOST_CORNERS, Painter
 from scenes.standing import Site, Standing
 
-__all__ = ["bodies", "extent", "order", "paint", "paint_shadows", "pipe_keys", "tone"]
+__all__ = [
+    "bodies",
+    "extent",
+    "order",
+    "over_pictures",
+    "paint",
+    "paint_shadows",
+    "pipe_keys",
+    "tone",
+]
 
 Failed = Callable[[str, Exception], None]
 
@@ -54,6 +63,11 @@ _FAR_AREAS = ("admin_unit", "grid_unit", "catchment", "control_zone")
 def order(layer: str) -> int:
     """Return when a layer is painted: what lies below first."""
     return _ORDER.get(split_layer(layer)[0], 9)
+
+
+def over_pictures(layer: str) -> bool:
+    """Tell whether a layer is painted over an aerial picture: what a picture cannot show."""
+    return split_layer(layer)[0] in (*_UNDERGROUND, *_SPOTS)
 
 
 def extent(view: TwinView, layers: Sequence[str] | None = None) -> Bounds | None:

@@ -20,7 +20,8 @@ from scenes.cover import Cover, cover, is_classes
 from scenes.drawables import Blocks, Ground, Label, Origin, Segments, Surface
 from scenes.drawers import Drawing, draw
 from scenes.ground import Painter
-from scenes.relief import relief
+from scenes.images import is_image, lay_images
+from scenes.measures import measured
 from scenes.scene import Point, Scene
 from scenes.standing import Site, Standing
 from scenes.theme import themed
@@ -133,8 +134,9 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
         float(np.floor((box[0] + box[2]) / 2)), float(np.floor((box[1] + box[3]) / 2)), level
     )
     failed: dict[str, str] = {}
-    if result is None and not _anything(scene, view, layers):
-        result = relief(view, around)
+    if result is None:
+        bare = not _anything(scene, view, layers)
+        result = measured(scene, view, around, otherwise_heights=bare)
     if result is not None:
         drawing: Drawing | None = draw(
             result, name=scene.field, time_s=scene.time_s, lang=scene.lang
@@ -186,7 +188,9 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
 def _anything(scene: Scene, view: TwinView, layers: list[str]) -> bool:
     """Tell whether any layer has features to draw, or a grid of classes is asked for."""
     counts = view.layers()
+    grids = view.grids() if scene.layers is None else scene.layers
     asked = any(is_classes(view, name) for name in scene.layers or ())
+    asked = asked or any(is_image(view, name) for name in grids)
     return asked or any(counts[name] for name in layers)
 
 
@@ -242,25 +246,32 @@ def _painted(
     laid = cover(painter, scene, view, muted=pale)
     sources = dict.fromkeys(laid.sources)
     shaded = drawing is None or drawing.cells is None
-    for name in layers:
-        try:
-            table = view.table(name, bounds=around)
-            style = scene.style(name)
-            city.paint(
-                painter,
-                table,
-                underground=scene.underground,
-                muted=pale,
-                rgb=style.rgb,
-                opacity=style.opacity,
-            )
-            if shaded:
-                city.paint_shadows(painter, table, light)
-            told = dict.fromkeys(table.texts("source"))
-            sources.update(dict.fromkeys(t.split(" · ")[0] for t in told if t))
-        except Exception as error:  # one layer that cannot be painted must not take the others
-            failed[name] = str(error)
-    painter.cast()
+    over = [name for name in layers if city.over_pictures(name)]
+
+    def add(names: list[str]) -> None:
+        for name in names:
+            try:
+                table = view.table(name, bounds=around)
+                style = scene.style(name)
+                city.paint(
+                    painter,
+                    table,
+                    underground=scene.underground,
+                    muted=pale,
+                    rgb=style.rgb,
+                    opacity=style.opacity,
+                )
+                if shaded:
+                    city.paint_shadows(painter, table, light)
+                told = dict.fromkeys(table.texts("source"))
+                sources.update(dict.fromkeys(t.split(" · ")[0] for t in told if t))
+            except Exception as error:  # one layer that cannot be painted must not take the others
+                failed[name] = str(error)
+
+    add([name for name in layers if name not in over])
+    painter.cast()  # before the pictures: they have shade of their own
+    sources.update(dict.fromkeys(lay_images(painter, scene, view, muted=pale)))
+    add(over)
     return painter, laid, tuple(sources)
 
 

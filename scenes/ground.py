@@ -29,6 +29,7 @@ __all__ = [
     "Painter",
     "apron",
     "drape",
+    "flat_level",
     "levels",
     "terrain_of",
 ]
@@ -73,12 +74,21 @@ def levels(terrain: Grid, xy: NDArray[np.float64], unknown_m: float) -> NDArray[
     unknown_m
         Level where nothing at all is known; in a hole it is the median of the other points.
     """
+    level = flat_level(terrain)
+    if level is not None:
+        return np.full(len(xy), level)
     x0, y0, x1, y1 = terrain.frame.bounds
     hair = 1e-3 * terrain.frame.cell_m
     inside = np.clip(xy, (x0 + hair, y0 + hair), (x1 - hair, y1 - hair))
-    level = terrain.sample(inside)
-    known = np.isfinite(level)
-    return np.where(known, level, float(np.median(level[known])) if known.any() else unknown_m)
+    sampled = terrain.sample(inside)
+    known = np.isfinite(sampled)
+    return np.where(known, sampled, float(np.median(sampled[known])) if known.any() else unknown_m)
+
+
+def flat_level(terrain: Grid) -> float | None:
+    """Return the height of a ground that is level throughout, None where it is not."""
+    first = float(terrain.values.flat[0]) if terrain.values.size else np.nan
+    return first if bool((terrain.values == first).all()) else None
 
 
 @dataclass

@@ -17,7 +17,7 @@ from cim.model.table import FeatureTable
 from kernels.spatial.blocks import boxes
 from scenes import blocks, extrude, palette, roofs
 from scenes.drawables import Blocks, Origin, Segments, Surface
-from scenes.ground import levels
+from scenes.ground import flat_level, levels
 from scenes.palette import Colours
 
 __all__ = ["Site", "Standing", "facade", "garden_walls", "prisms", "trees"]
@@ -146,7 +146,10 @@ def _stand(table: FeatureTable, site: Site) -> tuple[Floats, Floats, NDArray[np.
     placed = ~shapely.is_missing(table.geometry) & ~shapely.is_empty(table.geometry)
     base = table.numbers("base_m")
     ask = placed & ~np.isfinite(base)
-    if ask.any():
+    level = flat_level(site.terrain)
+    if level is not None:
+        base[ask] = level
+    elif ask.any():
         base[ask] = _levels(shapely.get_coordinates(shapely.centroid(table.geometry[ask])), site)
     height = table.numbers("height_m")
     storeys = table.numbers("storeys_above")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim.errors import RequestError, ShapeError
+from cim.model.colour import RGB
 
 __all__ = ["Grid", "GridFrame"]
 
@@ -96,15 +97,22 @@ class Grid:
                 values={"got": self.values.shape, "want": self.frame.shape},
             )
 
+    @property
+    def measured(self) -> bool:
+        """Whether its numbers are measures, which have a mean: not classes, not colours."""
+        return self.unit not in ("class", RGB)
+
     def sample(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return values at points (n, 2) in projected metres, bilinear; NaN outside or missing.
 
-        Within half a cell of the edge, and beside a missing cell, the value of the
-        cell the point lies in counts.
+        Within half a cell of the edge, beside a missing cell, and where cells are classes
+        or colours, the value of the cell the point lies in counts.
         """
         xy = np.asarray(xy, dtype=np.float64).reshape(-1, 2)
         row, col, inside = self.frame.cell_of(xy[:, 0], xy[:, 1])
         nearest = np.where(inside, self.values[row, col], np.nan).astype(np.float64)
+        if not self.measured:
+            return nearest
         fx = (xy[:, 0] - self.frame.west) / self.frame.cell_m - 0.5
         fy = (self.frame.north - xy[:, 1]) / self.frame.cell_m - 0.5
         c0 = np.clip(np.floor(fx), 0, max(self.frame.cols - 2, 0)).astype(np.int64)
@@ -151,9 +159,16 @@ class Grid:
 
         Rows and columns that do not fill a whole new cell at the south and east
         edge are left out.
+
+        Raises
+        ------
+        ShapeError
+            Not so many cells, or cells that are classes or colours: they have no mean.
         """
         if factor == 1:
             return self
+        if not self.measured:
+            raise ShapeError("grid.no_mean", given=self.layer, values={"unit": self.unit})
         rows, cols = self.frame.rows // factor, self.frame.cols // factor
         if factor < 1 or rows == 0 or cols == 0:
             raise ShapeError("grid.coarsen", given=factor, values={"shape": self.frame.shape})

@@ -51,6 +51,7 @@ _WORDS = {
     "transit_stop": ("stop", "stops", "station", "stations", "站点"),
     "catchment": ("catchment", "catchments", "排水分区"),
     "surface": ("dsm", "surface"),
+    "image": ("image", "ortho", "orthophoto", "dop", "aerial", "basemap", "影像", "正射", "航片"),
     "land_cover": ("landcover", "land_cover", "lulc", "地表覆盖"),
     "terrain": ("dem", "dtm", "terrain", "ground", "地形", "高程"),
 }  # fmt: skip
@@ -216,13 +217,21 @@ def _probe_cloud(spec: LayerSpec, found: Format, report: Report) -> Probe:
 
 def _probe_raster(spec: LayerSpec, found: Format, report: Report) -> Probe:
     head = look_at_raster(spec, found)
-    settled = _settle_kind(spec, "grid", report)
+    settled = _settle_raster(spec, head, report)
     layer = _layer(settled)
     place = place_of(settled, head.crs, head.crs is not None, report=report, layer=layer)
     if not np.isfinite(head.bounds).all():
         raise SourceError("source.raster_no_place", given=spec.file.name)
     check_numbers(head.bounds, place, spec.file.name)
     return Probe(settled, layer, found, place, head.bounds, head=head)
+
+
+def _settle_raster(spec: LayerSpec, head: RasterHead, report: Report) -> LayerSpec:
+    """Return `spec` with its kind: one that is red, green and blue is an image, said aloud."""
+    if spec.kind is not None or not head.colours:
+        return _settle_kind(spec, "grid", report)
+    report.note("source.kind_by_colours", file=spec.file.name, layer="image")
+    return replace(spec, kind="image")
 
 
 def _probe_vector(spec: LayerSpec, found: Format, report: Report) -> Probe:

@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from cim.crs import Box, Frame, axis_unit_m, transform, transform_heights
 from cim.errors import CimError, FrameError, SourceError, UnitError
 from cim.jobs import Job
+from cim.model.colour import RGB
 from cim.model.grid import Grid, GridFrame
 from cim.model.kinds import kind as kind_called
+from cim.sources.colours import check_colours, has_colours, read_colours
 from cim.sources.opening import Format, gdal_reason
 from cim.sources.place import Place, named
 from cim.sources.report import Report
@@ -57,6 +59,8 @@ class RasterHead:
         Type of the stored numbers.
     unit
         Unit tag of the band, may be empty.
+    colours
+        Whether its bands are red, green and blue.
     """
 
     crs: str | None
@@ -66,6 +70,7 @@ class RasterHead:
     cell: float
     dtype: str
     unit: str
+    colours: bool = False
 
 
 @contextmanager
@@ -106,7 +111,10 @@ def look_at_raster(spec: LayerSpec, found: Format) -> RasterHead:
             }
             raise SourceError("source.raster_too_large", given=name, values=values)
         _check_transform(data, name)
-        band = _band(spec, data.count)
+        colours = spec.kind in (None, "image") and "band" not in spec.options and has_colours(data)
+        if spec.kind == "image" and not colours:
+            colours = check_colours(data, name)
+        band = 1 if colours else _band(spec, data.count)
         return RasterHead(
             crs=data.crs.to_wkt() if data.crs else None,
             bounds=tuple(data.bounds),
@@ -115,6 +123,7 @@ def look_at_raster(spec: LayerSpec, found: Format) -> RasterHead:
             cell=float(data.transform.a),
             dtype=str(data.dtypes[band - 1]),
             unit=str(data.units[band - 1] or ""),
+            colours=colours,
         )
 
 
@@ -172,7 +181,12 @@ def read_raster(
         An unknown unit.
     """
     kind_name = layer.partition("/")[0]
-    values = _decoded(spec, format, kind_name, head, report, layer)
+    values: NDArray[Any]
+    if kind_called(kind_name).unit == RGB:
+        with _opened(spec.file, format.driver) as data:
+            values = read_colours(data)
+    else:
+        values = _decoded(spec, format, kind_name, head, report, layer)
     if not np.isfinite(values).any():
         raise SourceError("source.raster_no_values", given=spec.file.name)
     if kind_name in HEIGHT_KINDS:
@@ -247,7 +261,7 @@ def _leave_out_usual_nodata(
 
 
 def _heights(
-    values: NDArray[np.float64], spec: LayerSpec, head: RasterHead, place: Place, frame: Frame
+    values: NDArray[Any], spec: LayerSpec, head: RasterHead, place: Place, frame: Frame
 ) -> NDArray[np.float64]:
     """Check heights against the earth and bring them to the twin's datum."""
     name = spec.file.name
@@ -283,7 +297,7 @@ def _median_slope(values: NDArray[np.float64], cell_m: float) -> float:
 
 
 def _resampled(
-    values: NDArray[np.float64],
+    values: NDArray[Any],
     old: GridFrame,
     place: Place,
     frame: Frame,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cim import messages
 from cim.errors import CimError, StoreError
+from cim.model.colour import RGB, packed, unpacked
 from cim.model.grid import Grid, GridFrame
 from cim.store import disk
 
@@ -86,12 +87,17 @@ def check_written(path: Path, bands: NDArray[Any]) -> None:
 def write_grid(grid: Grid, folder: Path, version: int, *, crs: str) -> str:
     """Write a grid as a Cloud Optimized GeoTIFF, on disk when this returns; return its name."""
     import rasterio
+    from rasterio.enums import ColorInterp
     from rasterio.transform import Affine
 
     name = grid_name(grid.layer, version)
     path = folder / name
     disk.step(f"write {name}")
     frame = grid.frame
+    bands: NDArray[Any] = grid.values[np.newaxis]
+    if grid.unit == RGB:
+        bands = np.ascontiguousarray(np.moveaxis(unpacked(grid.values), -1, 0))
+    kind = bands.dtype.kind
     with (
         writing_raster(path),
         rasterio.open(
@@ -100,20 +106,23 @@ def write_grid(grid: Grid, folder: Path, version: int, *, crs: str) -> str:
             driver="COG",
             height=frame.rows,
             width=frame.cols,
-            count=1,
-            dtype=str(grid.values.dtype),
+            count=len(bands),
+            dtype=str(bands.dtype),
             crs=crs,
             transform=Affine(*frame.geotransform),
-            nodata=np.nan if grid.values.dtype.kind == "f" else None,
+            nodata=np.nan if kind == "f" else None,
             compress="DEFLATE",
             level=1,
             predictor="YES",
             overviews="AUTO",
         ) as file,
     ):
-        file.write(grid.values, 1)
-        file.set_band_unit(1, grid.unit)
-    check_written(path, grid.values[np.newaxis])
+        file.write(bands)
+        if grid.unit == RGB:
+            file.colorinterp = [ColorInterp[c] for c in ("red", "green", "blue", "alpha")]
+        else:
+            file.set_band_unit(1, grid.unit)
+    check_written(path, bands)
     disk.sync_file(path)
     return name
 
@@ -137,9 +146,18 @@ def read_grid(
         a = file.transform
         whole = GridFrame(a.c, a.f, a.a, file.height, file.width)
         if bounds is None:
-            return whole, file.read(1)
+            return whole, _values(file, None)
         empty = Grid("grid", whole, np.broadcast_to(np.float32(0), whole.shape), "")
         part = empty.window(bounds).frame
         column = round((part.west - whole.west) / whole.cell_m)
         row = round((whole.north - part.north) / whole.cell_m)
-        return part, file.read(1, window=Window(column, row, part.cols, part.rows))
+        return part, _values(file, Window(column, row, part.cols, part.rows))
+
+
+def _values(file: Any, window: Any) -> NDArray[Any]:
+    """Return a grid's numbers: the one band there is, or colours as numbers."""
+    if file.count == 1:
+        one: NDArray[Any] = file.read(1, window=window)
+        return one
+    red, green, blue, alpha = file.read(window=window)
+    return packed(np.stack([red, green, blue]), alpha)

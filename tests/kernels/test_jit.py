@@ -166,6 +166,15 @@ def test_a_second_process_compiles_nothing(child: Child) -> None:
     assert again["stats"]["filled"] == [1, 0]
 
 
+def test_machine_code_from_disk_does_not_load_the_compiler(child: Child) -> None:
+    late = "filled=out.tolist(), late='numba.np.linalg' in sys.modules)"
+    asked = "import sys" + ANSWER.replace("filled=out.tolist())", late)
+    assert child.answer(asked)["late"] is False
+    new = asked.replace("np.ones(5)", "np.ones(5, np.float32)")  # no machine code for these
+    again = child.answer(new)
+    assert again["total"] == 20.0 and again["late"] is True
+
+
 def test_an_edited_helper_two_modules_away_gives_the_new_number(child: Child) -> None:
     child.write("near/helper", HELPER.replace("3.0", "5.0"))
     again = child.answer()

@@ -8,7 +8,7 @@ import numpy as np
 
 from scenes.compose import compose
 from scenes.ground import levels
-from scenes.relief import relief
+from scenes.measures import measured
 from scenes.scene import Scene
 from tests.towns import EAST, NORTH, town
 
@@ -28,8 +28,10 @@ def test_features_are_shown_as_themselves_without_heights_over_them() -> None:
 
 
 def test_a_box_beside_the_terrain_has_no_relief() -> None:
-    assert relief(town(), (EAST + 5e3, NORTH, EAST + 6e3, NORTH + 1e3)) is None
-    assert relief(replace(town(), rasters={}), (EAST, NORTH, EAST + 9, NORTH + 9)) is None
+    beside = (EAST + 5e3, NORTH, EAST + 6e3, NORTH + 1e3)
+    assert measured(Scene(), town(), beside, otherwise_heights=True) is None
+    bare, inside = replace(town(), rasters={}), (EAST, NORTH, EAST + 9, NORTH + 9)
+    assert measured(Scene(), bare, inside, otherwise_heights=True) is None
 
 
 def test_ground_goes_on_beyond_its_edge_and_a_hole_is_level_with_the_rest() -> None:
