@@ -5,7 +5,8 @@
 
 ``said`` with the columns of `semantics` and the evidence of place as JSON;
 ``mesh``, key, looks with vertices, triangles and material numbers once per shape;
-``shape``, product, key, outcome with the placement per product; ``look``, product, look
+``shape``, product, key, outcome with the placement per product; ``void``, opening,
+product, width with vertices and triangles of what it cuts out; ``look``, product, look
 of a product left to the kernels; ``text``, products with a small file for a kernel;
 ``done``. Then it answers requests ``[[product…]]`` for a rough form (``mesh`` and
 ``shape``, or ``none``, product, reason; ``done``) until its stdin ends. ``error``, type,
@@ -29,7 +30,7 @@ from bim_import._kernel_text import KernelTexts
 from bim_import._limits import allow_cpu, limit_memory
 from bim_import.ifc_file import open_ifc
 from bim_import.native.bulk import Unsupported
-from bim_import.native.products import Builder, Built
+from bim_import.native.products import Builder, Built, Void
 from bim_import.representations import Bodies
 from bim_import.semantics import read_columns
 from bim_import.units import read_units
@@ -88,6 +89,8 @@ def _serve(path: Path, channel: IO[bytes], cpu_s: float) -> None:
             talk.shape(number, builder.exact(number, step.args(number), openings))
         except (Unsupported, IndexError, TypeError, ValueError, KeyError):
             left.append(number)
+    for void in builder.voids:
+        talk.void(void)
     allow_cpu(cpu_s)
     for number in left:
         look = builder.looks.product(number)
@@ -124,6 +127,13 @@ class _Talk:
         block = np.ascontiguousarray(built.matrix, dtype=np.float64).tobytes()
         key = f"n{self.sent[built.key]}"
         send(self.channel, ["shape", number, key, built.outcome], (block,), flush=first)
+
+    def void(self, void: Void) -> None:
+        blocks = (
+            np.ascontiguousarray(void.solid.vertices, dtype=np.float64).tobytes(),
+            np.ascontiguousarray(void.solid.triangles, dtype=np.int32).tobytes(),
+        )
+        send(self.channel, ["void", void.opening, void.host, void.width_m], blocks)
 
 
 def _levels(columns: dict[str, Any], step: Any, builder: Builder) -> dict[str, float]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["entry", "load", "save"]
 
-_FORMAT = 1
+_FORMAT = 2
 _MOST_BYTES = 2 << 30
 _CODES = ("exact", "fallback", "box", "none_by_design", "missing")
 
@@ -55,7 +55,7 @@ def _source() -> list[tuple[str, int, int]]:
 
 def load(place: Path) -> Meshed | None:
     """Return what is kept at `place`; None where there is nothing, or nothing whole."""
-    from bim_import.meshing import Meshed, Shape
+    from bim_import.meshing import Hole, Meshed, Shape
 
     try:
         with place.open("rb") as file, np.load(file, allow_pickle=False) as kept:
@@ -84,7 +84,13 @@ def load(place: Path) -> Meshed | None:
         for number, code in zip(data["product"].tolist(), data["outcome"].tolist(), strict=True)
     }
     why = {int(number): text for number, text in texts["why"].items()}
-    return Meshed(texts["said"], shapes, places, outcome, why, cached=True)
+    edge, side = data["hole_corner"].tolist(), data["hole_face"].tolist()
+    holes = [
+        Hole(*texts["holes"][i], data["hole_vertices"][edge[i] : edge[i + 1]],
+             data["hole_triangles"][side[i] : side[i + 1]])
+        for i in range(len(texts["holes"]))
+    ]  # fmt: skip
+    return Meshed(texts["said"], shapes, places, outcome, why, holes, cached=True)
 
 
 def save(place: Path, found: Meshed) -> None:
@@ -94,7 +100,7 @@ def save(place: Path, found: Meshed) -> None:
     shapes = [found.shapes[key] for key in keys]
     texts = {
         "said": found.said, "keys": keys, "looks": [s.materials for s in shapes],
-        "why": found.why,
+        "why": found.why, "holes": [[h.opening, h.host, h.width_m] for h in found.holes],
     }  # fmt: skip
     arrays: dict[str, Any] = {
         "texts": np.frombuffer(json.dumps(texts).encode(), dtype=np.uint8),
@@ -103,6 +109,12 @@ def save(place: Path, found: Meshed) -> None:
         "vertices": np.concatenate([np.zeros((0, 3)), *(s.vertices for s in shapes)]),
         "triangles": np.concatenate([np.zeros((0, 3), np.int32), *(s.triangles for s in shapes)]),
         "material": np.concatenate([np.zeros(0, np.int32), *(s.material for s in shapes)]),
+        "hole_corner": np.cumsum([0, *(len(h.vertices) for h in found.holes)]),
+        "hole_face": np.cumsum([0, *(len(h.triangles) for h in found.holes)]),
+        "hole_vertices": np.concatenate([np.zeros((0, 3)), *(h.vertices for h in found.holes)]),
+        "hole_triangles": np.concatenate(
+            [np.zeros((0, 3), np.int32), *(h.triangles for h in found.holes)]
+        ),
         "placed": np.array(list(found.places), dtype=np.int64),
         "shape": np.array([number[key] for key, _ in found.places.values()], dtype=np.int64),
         "matrix": np.array([m for _, m in found.places.values()]).reshape(-1, 4, 4),

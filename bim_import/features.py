@@ -11,10 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bim_import.facade import shows
 from bim_import.forms import Body, body_of, encloses
 from bim_import.instancing import Pool
 from bim_import.joining import Match, hull, outline, plan_of
+from bim_import.meshing import Hole
+from bim_import.plugs import Part, plugs
 from bim_import.semantics import Product
+from bim_import.shell import Seen
 from cim.jobs import QUIET, Job
 from cim.model.kinds import COMMON, Field, kind
 from cim.model.table import FeatureTable, as_column
@@ -58,6 +62,8 @@ class Model:
         示意数据.
     shells
         Whether buildings get their closed shell.
+    holes, filled
+        What openings cut out of products; numbers of those with a door or window.
     job
         Told of it while shells are made.
     """
@@ -72,6 +78,8 @@ class Model:
     name: str
     illustrative: bool
     shells: bool = True
+    holes: Sequence[Hole] = ()
+    filled: frozenset[int] = frozenset()
     job: Job = field(default_factory=lambda: QUIET)
 
     def world(self, guid: str) -> NDArray[np.float64]:
@@ -135,8 +143,21 @@ class Group:
 
     @cached_property
     def outside(self) -> list[str]:
-        """GlobalIds of the bodies that are not said to be inside."""
+        """GlobalIds of the bodies that look outside; without a shell, of those not said inside."""
+        if self.seen:
+            return [g for g in self.bodies if shows(self.corners(g), self.seen[g])]
         return [g for g in self.bodies if self.model.products[g].outside is not False]
+
+    @cached_property
+    def seen(self) -> Mapping[str, Seen]:
+        """What looks outside of every body, by GlobalId; empty without a shell."""
+        if self.body.shell is None:
+            return {}
+        return dict(zip((*self.enclosing, *self._beside), self.body.shell.seen, strict=True))
+
+    def corners(self, guid: str) -> NDArray[np.float64]:
+        """Return a product's triangles in the frame, (m, 3, 3) float64."""
+        return self.model.world(guid)[self.model.pool.triangles(guid)]
 
     @cached_property
     def enclosing(self) -> list[str]:
@@ -150,7 +171,23 @@ class Group:
         if not self.model.shells or self.building is None or not self.enclosing:
             return Body(None, (), walls)
         size = sum(len(self.model.pool.triangles(g)) for g in self.enclosing)
-        return body_of(lambda: self._parts(self.enclosing), size, walls, job=self.model.job)
+        return body_of(self._looked_at, size, walls, job=self.model.job)
+
+    @property
+    def _beside(self) -> list[str]:
+        enclosing = set(self.enclosing)
+        return [g for g in self.bodies if g not in enclosing]
+
+    def _looked_at(self) -> tuple[list[Part], list[Part], list[Part]]:
+        """Return what may enclose, what fills its openings, and what stands beside it."""
+        return self._parts(self.enclosing), self.plugs(), self._parts(self._beside)
+
+    def plugs(self) -> list[Part]:
+        """Return what fills the openings of the enclosing bodies, in the frame."""
+        model = self.model
+        hosts = {model.products[g].step_id: model.pool.vertices(g) for g in self.enclosing}
+        turn, shift = model.matrix[:3, :3].T, model.matrix[:3, 3]
+        return [(v @ turn + shift, t) for v, t in plugs(model.holes, hosts, model.filled)]
 
     @property
     def footprint(self) -> Any:
@@ -162,7 +199,7 @@ class Group:
         """Plan outline of all built elements in the frame, eaves and all, or None."""
         return plan_of(self._parts(self.enclosing))
 
-    def _parts(self, guids: Sequence[str]) -> list[tuple[NDArray[np.float64], NDArray[np.int32]]]:
+    def _parts(self, guids: Sequence[str]) -> list[Part]:
         return [(self.model.world(g), self.model.pool.triangles(g)) for g in guids]
 
     @cached_property

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bim_import._shell_faces import Region, faces_of
+from bim_import.plugs import Part
 from bim_import.schema import product_classes
 from bim_import.semantics import Product
 from bim_import.shell import Shell, build_shell
@@ -23,8 +24,6 @@ from cim.jobs import Job
 from cim.model.mesh import Instance, Mesh, Surface, mesh_id
 
 __all__ = ["Body", "body_of", "coarse_forms", "encloses"]
-
-Part = tuple[NDArray[np.float64], NDArray[np.int32]]
 
 _BUILT = ("IfcBuildingElement", "IfcBuiltElement")
 _BESIDE = ("IfcBuildingElementProxy", "IfcPile", "IfcRailing")
@@ -76,13 +75,20 @@ def encloses(product: Product) -> bool:
     return kind is not None and any(map(kind.is_a, _BUILT)) and not any(map(kind.is_a, _BESIDE))
 
 
-def body_of(parts: Callable[[], Sequence[Part]], size: int, walls: Any, *, job: Job) -> Body:
+def body_of(
+    parts: Callable[[], tuple[Sequence[Part], Sequence[Part], Sequence[Part]]],
+    size: int,
+    walls: Any,
+    *,
+    job: Job,
+) -> Body:
     """Return a building's shell, judged against the outline of its walls.
 
     Parameters
     ----------
     parts
-        Gives vertices in metres and triangles of every element that may enclose.
+        Gives vertices in metres and triangles of every element that may enclose, of what
+        fills their openings, and of the elements beside, which are only looked at.
     size
         How many triangles those are.
     walls
@@ -92,7 +98,8 @@ def body_of(parts: Callable[[], Sequence[Part]], size: int, walls: Any, *, job: 
     """
     if size > _MOST_TRIANGLES:
         return Body(None, ("large",), walls)
-    shell = build_shell(parts(), job=job)
+    enclosing, plugs, beside = parts()
+    shell = build_shell(enclosing, plugs=plugs, beside=beside, job=job)
     if shell is None:
         return Body(None, ("none",), walls)
     plan = shell.footprint

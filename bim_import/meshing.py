@@ -26,7 +26,7 @@ from cim import errors
 from cim.errors import SourceError
 from cim.jobs import Job
 
-__all__ = ["Budget", "Meshed", "Shape", "read_and_mesh", "read_said"]
+__all__ = ["Budget", "Hole", "Meshed", "Shape", "read_and_mesh", "read_said"]
 
 _OUTCOMES = ("exact", "fallback", "box", "none_by_design", "missing")
 
@@ -78,6 +78,28 @@ class Shape:
     materials: tuple[tuple[str, tuple[float, float, float, float]], ...]
 
 
+@dataclass(frozen=True)
+class Hole:
+    """What an opening cuts out of a product.
+
+    Attributes
+    ----------
+    opening, host
+        Numbers of both.
+    width_m
+        The second largest of its three extents along the host's axes.
+    vertices, triangles
+        (n, 3) float64 in model metres, (m, 3) int32: as the file draws it, often deeper
+        than its host.
+    """
+
+    opening: int
+    host: int
+    width_m: float
+    vertices: NDArray[np.float64]
+    triangles: NDArray[np.int32]
+
+
 @dataclass
 class Meshed:
     """What came of a file.
@@ -94,6 +116,8 @@ class Meshed:
         Number of a product -> ``exact``, ``fallback``, ``box``, ``none_by_design``, ``missing``.
     why
         Number of a product -> why it is not exact.
+    holes
+        What openings cut out, where it could be read.
     cpu_s, first_geometry_s, peak_mb
         CPU of all processes; seconds by the clock to the first shape (NaN without one);
         largest memory of all processes together.
@@ -106,6 +130,7 @@ class Meshed:
     places: dict[int, tuple[str, NDArray[np.float64]]] = field(default_factory=dict)
     outcome: dict[int, str] = field(default_factory=dict)
     why: dict[int, str] = field(default_factory=dict)
+    holes: list[Hole] = field(default_factory=list)
     cpu_s: float = 0.0
     first_geometry_s: float = float("nan")
     peak_mb: float = 0.0
@@ -342,6 +367,11 @@ class _Run:
         elif head[0] == "shape":
             self._shape(prefix, head, blocks, openings=openings)
             return True
+        elif head[0] == "void":
+            vertices = np.frombuffer(blocks[0], dtype=np.float64).reshape(-1, 3)
+            triangles = np.frombuffer(blocks[1], dtype=np.int32).reshape(-1, 3)
+            if np.isfinite(vertices).all():
+                found.holes.append(Hole(head[1], head[2], head[3], vertices, triangles))
         elif head[0] == "none":
             found.why.setdefault(head[1], head[2])
             return True

@@ -8,13 +8,14 @@ listed with its reason.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bim_import._evidence import evidence_from
+from bim_import.facade import facade_mesh
 from bim_import.features import Group, Model, group_products, tables
 from bim_import.forms import coarse_forms
 from bim_import.framing import choose_place, datum_of, to_frame
@@ -26,7 +27,7 @@ from cim.crs import Box, Frame
 from cim.errors import FrameError, SourceError, UnitError
 from cim.jobs import QUIET, Job
 from cim.model.ids import own_ids
-from cim.model.mesh import Instance, MeshPool
+from cim.model.mesh import Instance, Material, Mesh, MeshPool, mesh_id
 from cim.model.table import FeatureTable
 from cim.sources.report import Report
 from cim.sources.spec import LayerSpec, Loaded
@@ -195,7 +196,10 @@ def _model(
                 if str(p.step_id) in levels},
         source=spec.source_key, name=spec.name,
         illustrative=spec.illustrative or bool(meshed.said["illustrative"]),
-        shells=bool(spec.options.get("shells", True)), job=job,
+        shells=bool(spec.options.get("shells", True)), holes=meshed.holes,
+        filled=frozenset(opening for opening, _ in meshed.said["columns"]["fills"]
+                         if isinstance(opening, int)),
+        job=job,
     )  # fmt: skip
 
 
@@ -259,19 +263,32 @@ def _pool(model: Model, groups: list[Group]) -> MeshPool:
         if group.building is None:
             continue
         owner = group.joined.id if group.joined else model.ids[group.building]
-        instances += [
-            Instance(
-                object_id=owner, mesh_id=model.pool.placed[guid].mesh_id,
-                matrix=model.matrix @ model.pool.placed[guid].matrix, lod="3", cim_level=4,
-            )
-            for guid in group.outside
-        ]  # fmt: skip
+        instances += _facade(owner, group, meshes, model.pool.materials)
         floor = group.floor_level_m
         instances += coarse_forms(
             owner, group.body, group.roof_outline, floor_m=floor, eaves_m=floor + group.height_m,
             meshes=meshes,
         )  # fmt: skip
     return MeshPool(meshes, tuple(model.pool.materials), tuple(instances))
+
+
+def _facade(
+    owner: str, group: Group, meshes: dict[str, Mesh], materials: Sequence[Material]
+) -> Iterator[Instance]:
+    """Yield what looks outside of a building's elements; new meshes go into `meshes`."""
+    model = group.model
+    for guid in group.outside:
+        placed, product = model.pool.placed[guid], model.products[guid]
+        key = placed.mesh_id
+        if guid in group.seen:
+            mesh = facade_mesh(
+                product, model.products.get(product.parent or ""), model.pool.meshes[key],
+                group.corners(guid), group.seen[guid], foot_m=group.floor_level_m,
+            )  # fmt: skip
+            if mesh is not model.pool.meshes[key]:
+                key = mesh_id(mesh, materials)
+                meshes.setdefault(key, mesh)
+        yield Instance(owner, key, model.matrix @ placed.matrix, lod="3", cim_level=4)
 
 
 def _centre(pool: Pool) -> tuple[float, float, float] | None:

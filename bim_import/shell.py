@@ -11,7 +11,7 @@ wherever two neighbours end at different heights. Eaves, canopies and railings t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,14 +26,17 @@ from kernels.spatial.enclosure import (
     TOUCHED,
     column_runs,
     enclose,
+    exposure,
     grown,
     top_faces,
 )
 
-__all__ = ["Grain", "Shell", "build_shell"]
+__all__ = ["Grain", "Seen", "Shell", "build_shell"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
+Seen = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Shares of each triangle that look outside, and that do with the outside behind as well."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ class Shell:
         of shell and cells differ by more than 3 %).
     cell_m
         Edge of the cells used.
+    seen
+        What looks outside of each of ``parts``, then of each of ``beside``.
     """
 
     vertices: Floats
@@ -99,10 +104,16 @@ class Shell:
     closed: bool
     flags: tuple[str, ...]
     cell_m: float
+    seen: tuple[Seen, ...] = ()
 
 
 def build_shell(
-    parts: Sequence[tuple[Floats, Ints]], *, grain: Grain | None = None, job: Job = QUIET
+    parts: Sequence[tuple[Floats, Ints]],
+    *,
+    plugs: Sequence[tuple[Floats, Ints]] = (),
+    beside: Sequence[tuple[Floats, Ints]] = (),
+    grain: Grain | None = None,
+    job: Job = QUIET,
 ) -> Shell | None:
     """Return the closed LoD2 shell of a building, or None where nothing encloses anything.
 
@@ -111,6 +122,10 @@ def build_shell(
     parts
         (vertices (n, 3) float64 in metres, triangles (m, 3) int) of each outer element:
         walls, roofs, slabs, windows, doors; rooms and furniture may be left out.
+    plugs
+        Bodies that fill openings of the elements: no way in for the outside.
+    beside
+        More elements that enclose nothing; only looked at.
     grain
         How finely.
     job
@@ -121,7 +136,7 @@ def build_shell(
     if not soup:
         return None
     job.step(0, 4, what="bim.shelling")
-    raster = _Raster(np.concatenate(soup), grain)
+    raster = _Raster(np.concatenate(soup), [v[t] for v, t in plugs if len(t)], grain)
     job.step(1, 4, what="bim.shelling")
     columns = _columns(raster, grain)
     if not columns.solid.any():
@@ -131,15 +146,17 @@ def build_shell(
     job.step(3, 4, what="bim.shelling")
     if not regions:
         return None
-    return _shell(raster, regions, grain)
+    made = _shell(raster, regions, grain)
+    job.step(4, 4, what="bim.shelling")
+    return replace(made, seen=tuple(raster.seen(v[t]) for v, t in (*parts, *beside)))
 
 
 class _Raster:
     """Triangles of a building on a grid along its walls, and what they enclose."""
 
-    def __init__(self, soup: Floats, grain: Grain) -> None:
-        self.turn = _along_walls(soup)
-        turned = soup @ self.turn.T
+    def __init__(self, own: Floats, plugs: Sequence[Floats], grain: Grain) -> None:
+        self.turn = _along_walls(own)
+        turned = np.concatenate([own, *plugs]) @ self.turn.T
         low = turned.reshape(-1, 3).min(axis=0)
         size = turned.reshape(-1, 3).max(axis=0) - low
         room = float(np.prod(size + 2 * grain.gap_m))
@@ -154,11 +171,16 @@ class _Raster:
         nx, ny, nz = (int(n) for n in shape)
         self.cells = enclose(self.triangles, shape=(nx, ny, nz))
         self.leaks = bool(close) and _hold(self.cells, self.triangles, close)
+        self.open = _unplugged(self.cells, self.triangles, len(own)) if plugs else self.cells
 
     @property
     def enclosed_m3(self) -> float:
         """Volume that the outside does not reach; touched cells beside it count by half."""
         return _inside(self.cells) * float(self.cell_m) ** 3
+
+    def seen(self, soup: Floats) -> Seen:
+        """Return what of triangles (m, 3, 3) in the caller's metres looks outside."""
+        return exposure((soup @ self.turn.T - self.origin) / self.cell_m, self.open)
 
     def back(self, points: Floats) -> Floats:
         """Return points in cells, (n, 3), as the caller's metres."""
@@ -180,6 +202,18 @@ def _hold(cells: NDArray[np.uint8], triangles: Floats, close: int) -> bool:
         return False
     cells[gained & grown(core, 2 * close)] = FREE
     return True
+
+
+def _unplugged(cells: NDArray[np.uint8], triangles: Floats, own: int) -> NDArray[np.uint8]:
+    """Return the cells with the plugs taken out again, what they held still held.
+
+    A window stands back in its opening: seen from outside, the opening is open.
+    """
+    nx, ny, nz = cells.shape
+    bare = enclose(triangles[:own], shape=(nx, ny, nz))
+    plug = enclose(triangles[own:], shape=(nx, ny, nz)) != OUTSIDE
+    bare[(bare == OUTSIDE) & (cells != OUTSIDE) & ~plug] = FREE
+    return bare
 
 
 def _inside(cells: NDArray[np.uint8]) -> float:

@@ -17,7 +17,7 @@ from bim_import.representations import Bodies
 from bim_import.step import Ref, StepFile
 from bim_import.units import Units
 
-__all__ = ["Builder", "Built"]
+__all__ = ["Builder", "Built", "Void"]
 
 Matrix = NDArray[np.float64]
 Parts = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], tuple[Look, ...]]
@@ -50,6 +50,26 @@ class Built:
     outcome: str = "exact"
 
 
+@dataclass(frozen=True)
+class Void:
+    """What an opening takes out of a product, as the file draws it.
+
+    Attributes
+    ----------
+    opening, host
+        Their numbers.
+    solid
+        In model metres.
+    width_m
+        The second largest of its three extents along the host's axes.
+    """
+
+    opening: int
+    host: int
+    solid: Solid
+    width_m: float
+
+
 class Builder:
     """Builds the shapes of one file's products."""
 
@@ -60,6 +80,7 @@ class Builder:
         self.looks = Looks(step)
         self._cut: dict[int, Solid] = {}
         self._built: dict[str, Parts] = {}
+        self.voids: list[Void] = []
 
     def exact(self, number: int, args: list[Any], openings: Sequence[int] = ()) -> Built:
         """Return a product's shape, its openings cut out.
@@ -115,15 +136,22 @@ class Builder:
         for opening in openings:
             args = self.step.args(opening)
             move = back @ self.solids.places.product(args[5])
+            first = len(tools)
             for rep in self.bodies.chosen(args):
                 for item in self.bodies.items(rep):
                     tools += [solid for solid, _ in self._item(int(item), move, 8)]
+            self._void(number, opening, matrix, tools[first:])
         parts = [
             (self.cuts.minus(solid, tools), look)
             for item in items
             for solid, look in self._item(int(item), np.eye(4), 8)
         ]
         return Built(f"cut:{number}", matrix, *_merge(parts, own))
+
+    def _void(self, host: int, opening: int, matrix: Matrix, solids: list[Solid]) -> None:
+        for solid in solids:
+            width = float(np.sort(np.ptp(solid.vertices, axis=0))[1])
+            self.voids.append(Void(opening, host, _moved(solid, matrix), width))
 
     def _single(self, items: list[Ref]) -> tuple[Ref, Matrix] | None:
         """Return (mapped item, its matrix) of a body that only repeats another, unmirrored."""

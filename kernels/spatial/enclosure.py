@@ -18,13 +18,16 @@ import numpy.typing as npt
 
 from kernels._jit import kernel
 
-__all__ = ["FREE", "OUTSIDE", "TOUCHED", "column_runs", "enclose", "grown", "top_faces"]
+__all__ = [
+    "FREE", "OUTSIDE", "TOUCHED", "column_runs", "enclose", "exposure", "grown", "top_faces",
+]  # fmt: skip
 
 FREE, TOUCHED, OUTSIDE = 0, 1, 2
 
 Cells = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
+Shares = npt.NDArray[np.float32]
 
 
 def enclose(triangles: Floats, *, shape: tuple[int, int, int], close: int = 0) -> Cells:
@@ -118,6 +121,71 @@ def grown(mask: npt.NDArray[np.bool_], cells: int) -> npt.NDArray[np.bool_]:
         for i in range(view.shape[0]):
             _widened(view[i], cells)
     return out
+
+
+def exposure(triangles: Floats, cells: Cells, *, thin: int = 6) -> tuple[Shares, Shares]:
+    """Return how much of each triangle looks outside, and how much of that is a thin plate.
+
+    Points on a triangle look along its normal n past the cells that its own plane can
+    touch: |nx| + |ny| + |nz| cells (a cell is touched within half of that of its middle,
+    and holds the point within the other half).
+
+    Parameters
+    ----------
+    triangles
+        (m, 3, 3) float64 corners in cells, counter-clockwise from outside.
+    cells
+        (nx, ny, nz) uint8 from `enclose`.
+    thin
+        A plate is thin where the outside is met again within so many cells behind it.
+
+    Returns
+    -------
+    tuple of array
+        Shares of the area, (m,) float32: looking outside; and looking outside with the
+        outside behind as well.
+    """
+    outer = np.zeros(len(triangles), np.float32)
+    plate = np.zeros(len(triangles), np.float32)
+    _look(np.ascontiguousarray(triangles, np.float64), cells, thin, outer, plate)
+    return outer, plate
+
+
+@kernel
+def _look(triangles: Floats, cells: Cells, thin: int, outer: Shares, plate: Shares) -> None:
+    nx, ny, nz = cells.shape
+    for t in range(triangles.shape[0]):
+        ax, ay, az = triangles[t, 0]
+        ux, uy, uz = triangles[t, 1, 0] - ax, triangles[t, 1, 1] - ay, triangles[t, 1, 2] - az
+        vx, vy, vz = triangles[t, 2, 0] - ax, triangles[t, 2, 1] - ay, triangles[t, 2, 2] - az
+        mx, my, mz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        size = np.sqrt(mx * mx + my * my + mz * mz)
+        if size <= 0.0:
+            continue
+        mx, my, mz = mx / size, my / size, mz / size
+        far = abs(mx) + abs(my) + abs(mz) + 1e-6
+        side = max(ux * ux + uy * uy + uz * uz, vx * vx + vy * vy + vz * vz)
+        n = min(24, max(1, int(np.sqrt(side) / 2.0)))
+        seen, wet, both = 0, 0, 0
+        for i in range(n):
+            for j in range(n):
+                # One point in each of the n (n + 1) / 2 pieces turned like the triangle itself.
+                a, b = (i + 1.0 / 3.0) / n, (j + 1.0 / 3.0) / n
+                if a + b >= 1.0:
+                    continue
+                x, y, z = ax + a * ux + b * vx, ay + a * uy + b * vy, az + a * uz + b * vz
+                seen += 1
+                p, q, r = int(x + far * mx), int(y + far * my), int(z + far * mz)
+                if not (0 <= p < nx and 0 <= q < ny and 0 <= r < nz) or cells[p, q, r] != 2:
+                    continue
+                wet += 1
+                for k in range(1, thin + 1):
+                    p, q, r = int(x - k * mx), int(y - k * my), int(z - k * mz)
+                    if 0 <= p < nx and 0 <= q < ny and 0 <= r < nz and cells[p, q, r] == 2:
+                        both += 1
+                        break
+        if seen:
+            outer[t], plate[t] = wet / seen, both / seen
 
 
 @kernel
@@ -296,4 +364,5 @@ def warm() -> None:
     cells = enclose(flat, shape=(3, 3, 3))
     column_runs(cells, least=1, bridge=1)
     grown(cells == TOUCHED, 1)
+    exposure(flat, cells)
     top_faces(flat, ceiling=np.zeros((3, 3)))
