@@ -86,9 +86,9 @@ def load(place: Path) -> Meshed | None:
     why = {int(number): text for number, text in texts["why"].items()}
     edge, side = data["hole_corner"].tolist(), data["hole_face"].tolist()
     holes = [
-        Hole(*texts["holes"][i], data["hole_vertices"][edge[i] : edge[i + 1]],
+        Hole(opening, host, width, data["hole_vertices"][edge[i] : edge[i + 1]],
              data["hole_triangles"][side[i] : side[i + 1]])
-        for i in range(len(texts["holes"]))
+        for i, (opening, host, width) in enumerate(texts["holes"])
     ]  # fmt: skip
     return Meshed(texts["said"], shapes, places, outcome, why, holes, cached=True)
 

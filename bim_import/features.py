@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,13 +17,14 @@ from bim_import.instancing import Pool
 from bim_import.joining import Match, hull, outline, plan_of
 from bim_import.meshing import Hole
 from bim_import.plugs import Part, plugs
+from bim_import.quantities import room_size
 from bim_import.semantics import Product
 from bim_import.shell import Seen
 from cim.jobs import QUIET, Job
 from cim.model.kinds import COMMON, Field, kind
 from cim.model.table import FeatureTable, as_column
 
-__all__ = ["Group", "Model", "group_products", "tables"]
+__all__ = ["Group", "Model", "group_products", "room_plan", "tables"]
 
 _OWN = (
     Field("ifc_class", "text", "", "IFC class", "IFC 类"),
@@ -40,6 +41,11 @@ _OF_BUILDINGS = (
     Field("volume_m3", "real", "m3", "volume of its closed shell", "外壳体积"),
     Field("shell_flags", "text", "", "what speaks against its shell", "外壳标记"),
 )
+
+
+_PLATES = ("IfcSlab", "IfcRoof")
+_COVERED = 0.5
+"""A house whose walls have slabs and roofs over less of their outline lacks its floors."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ class Model:
         示意数据.
     shells
         Whether buildings get their closed shell.
+    unit_m
+        Metres per length unit of the file.
     holes, filled
         What openings cut out of products; numbers of those with a door or window.
     job
@@ -78,6 +86,7 @@ class Model:
     name: str
     illustrative: bool
     shells: bool = True
+    unit_m: float = 1.0
     holes: Sequence[Hole] = ()
     filled: frozenset[int] = frozenset()
     job: Job = field(default_factory=lambda: QUIET)
@@ -171,7 +180,21 @@ class Group:
         if not self.model.shells or self.building is None or not self.enclosing:
             return Body(None, (), walls)
         size = sum(len(self.model.pool.triangles(g)) for g in self.enclosing)
-        return body_of(self._looked_at, size, walls, job=self.model.job)
+        found = body_of(self._looked_at, size, walls, job=self.model.job)
+        bare = not found.sound and walls is not None and self._covered(walls) < _COVERED
+        return replace(found, flags=(*found.flags, "uncovered")) if bare else found
+
+    def _covered(self, walls: Any) -> float:
+        """Return the share of the walls' outline under or over a slab or a roof."""
+        products = self.model.products
+
+        def plate(guid: str) -> bool:
+            whole = products.get(products[guid].parent or "")
+            kinds = (products[guid].ifc_class, "" if whole is None else whole.ifc_class)
+            return any(kind in _PLATES for kind in kinds)
+
+        plan = plan_of(self._parts([g for g in self.enclosing if plate(g)]))
+        return 0.0 if plan is None else float(plan.intersection(walls).area / walls.area)
 
     @property
     def _beside(self) -> list[str]:
@@ -320,16 +343,21 @@ def _building(record: dict[str, Any], group: Group) -> None:
     }  # fmt: skip
 
 
+def room_plan(model: Model, guid: str) -> Any:
+    """Return the outline of a room in the frame; None without a body."""
+    if guid not in model.pool.placed:
+        return None
+    vertices, triangles = model.world(guid), model.pool.triangles(guid)
+    return outline([(vertices, triangles)]) or hull(vertices[:, :2])
+
+
 def _room(model: Model, product: Product) -> dict[str, Any]:
-    shape = None
-    if product.guid in model.pool.placed:
-        vertices, triangles = model.world(product.guid), model.pool.triangles(product.guid)
-        shape = outline([(vertices, triangles)]) or hull(vertices[:, :2])
+    shape = room_plan(model, product.guid)
     use = product.property("OccupancyType") or product.object_type or product.predefined
+    size = room_size(model, product.guid, shape)
     return {
-        "geometry": shape, "use": use,
-        "floor_area_m2": product.quantity("NetFloorArea", "GrossFloorArea"),
-        "volume_m3": product.quantity("NetVolume", "GrossVolume"),
+        "geometry": shape, "use": use, "floor_area_m2": _known(size.area_m2),
+        "volume_m3": _known(size.volume_m3),
     }  # fmt: skip
 
 

@@ -32,7 +32,7 @@ _WHOLE = 0.8
 """A shell over less of the walls' outline than this is only a part of the building."""
 _SURPLUS = 0.1
 """Walls whose outline lacks more of the shell's plan than this do not enclose it."""
-_UNSOUND = frozenset({"open", "off", "part"})
+_UNSOUND = frozenset({"open", "off", "part", "apart"})
 _STEP_M = 0.01
 
 

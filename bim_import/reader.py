@@ -16,12 +16,13 @@ import numpy as np
 
 from bim_import._evidence import evidence_from
 from bim_import.facade import facade_mesh
-from bim_import.features import Group, Model, group_products, tables
+from bim_import.features import Group, Model, group_products, room_plan, tables
 from bim_import.forms import coarse_forms
 from bim_import.framing import choose_place, datum_of, to_frame
 from bim_import.instancing import Pool, place_products
 from bim_import.joining import find_building
 from bim_import.meshing import Budget, Meshed, read_and_mesh, read_said
+from bim_import.quantities import room_size
 from bim_import.semantics import Product, products_of
 from cim.crs import Box, Frame
 from cim.errors import FrameError, SourceError, UnitError
@@ -134,6 +135,7 @@ def read(
         _join(group, near, log)
         _tell_forms(group, log)
     log.outcomes(model, meshed)
+    log.rooms(model)
     return Loaded(tables=tables(model, groups), meshes=_pool(model, groups))
 
 
@@ -197,6 +199,7 @@ def _model(
         source=spec.source_key, name=spec.name,
         illustrative=spec.illustrative or bool(meshed.said["illustrative"]),
         shells=bool(spec.options.get("shells", True)), holes=meshed.holes,
+        unit_m=meshed.said["units"]["length_m"] or 1.0,
         filled=frozenset(opening for opening, _ in meshed.said["columns"]["fills"]
                          if isinstance(opening, int)),
         job=job,
@@ -350,6 +353,17 @@ class _Log:
             "bim.duplicate", file=self.spec.file.name, layer=self.layer,
             object=f"#{product.step_id}", values={"id": product.guid},
         )  # fmt: skip
+
+    def rooms(self, model: Model) -> None:
+        """Say whose sizes are measured, and whose were stated in another unit."""
+        rooms = [g for g in model.pool.placed if model.products[g].kind == "room"]
+        sizes = [room_size(model, guid, room_plan(model, guid)) for guid in rooms]
+        for key, count in (
+            ("bim.rooms_measured", sum(s.measured for s in sizes)),
+            ("bim.rooms_unit", sum(s.slipped for s in sizes)),
+        ):
+            if count:
+                self.note(key, {"count": count, "of": len(sizes)})
 
     def outcomes(self, model: Model, meshed: Meshed) -> None:
         """Count every product and list those without the mesh they should have."""

@@ -57,6 +57,8 @@ class Grain:
         Smaller pieces of roof go to their neighbour.
     step_m
         Heights closer than this are one height.
+    bridge_m
+        Air up to this high within a body, below it and above it built, is part of it.
     """
 
     cell_m: float = 0.1
@@ -65,6 +67,7 @@ class Grain:
     gap_m: float = 1.2
     small_m2: float = 0.5
     step_m: float = 0.2
+    bridge_m: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -83,12 +86,16 @@ class Shell:
         Volume of the shell.
     enclosed_m3
         Volume the outside does not reach, counted in cells; the cells of the skin by half.
+    thin_m3
+        That of it which stands by itself thinner than `Grain.thin_m` and is no part of the
+        shell: eaves, canopies, terraces, slabs beside the house.
     closed
         Every edge is used as often forth as back.
     flags
         What a reader should know: ``leaks`` (openings were closed to hold the inside),
         ``coarse`` (cells larger than asked for), ``open`` (not closed), ``off`` (volume
-        of shell and cells differ by more than 3 %).
+        of the shell and of the cells but for the thin ones differ by more than 3 %),
+        ``apart`` (more of the volume is thin than in the shell).
     cell_m
         Edge of the cells used.
     seen
@@ -101,6 +108,7 @@ class Shell:
     footprint: Any
     volume_m3: float
     enclosed_m3: float
+    thin_m3: float
     closed: bool
     flags: tuple[str, ...]
     cell_m: float
@@ -146,7 +154,7 @@ def build_shell(
     job.step(3, 4, what="bim.shelling")
     if not regions:
         return None
-    made = _shell(raster, regions, grain)
+    made = _shell(raster, regions, columns, grain)
     job.step(4, 4, what="bim.shelling")
     return replace(made, seen=tuple(raster.seen(v[t]) for v, t in (*parts, *beside)))
 
@@ -173,10 +181,17 @@ class _Raster:
         self.leaks = bool(close) and _hold(self.cells, self.triangles, close)
         self.open = _unplugged(self.cells, self.triangles, len(own)) if plugs else self.cells
 
-    @property
-    def enclosed_m3(self) -> float:
-        """Volume that the outside does not reach; touched cells beside it count by half."""
-        return _inside(self.cells) * float(self.cell_m) ** 3
+    def enclosed_m3(self, columns: _Columns) -> tuple[float, float]:
+        """Return the volume the outside does not reach: within the columns, and beside them.
+
+        Touched cells beside the outside count by half.
+        """
+        level = np.arange(self.cells.shape[2])
+        low, high = columns.low[:, :, None], columns.high[:, :, None]
+        own = (level >= low) & (level < high) & columns.solid[:, :, None]
+        whole, body = _inside(self.cells, own)
+        size = float(self.cell_m) ** 3
+        return body * size, (whole - body) * size
 
     def seen(self, soup: Floats) -> Seen:
         """Return what of triangles (m, 3, 3) in the caller's metres looks outside."""
@@ -216,8 +231,8 @@ def _unplugged(cells: NDArray[np.uint8], triangles: Floats, own: int) -> NDArray
     return bare
 
 
-def _inside(cells: NDArray[np.uint8]) -> float:
-    """Count cells not outside; the skin by half."""
+def _inside(cells: NDArray[np.uint8], own: NDArray[np.bool_]) -> tuple[float, float]:
+    """Count cells not outside, all and those of a mask; the skin by half."""
     wet = cells == OUTSIDE
     skin = np.zeros(cells.shape, bool)
     for axis in range(3):
@@ -227,7 +242,10 @@ def _inside(cells: NDArray[np.uint8]) -> float:
             here[axis], there[axis] = ahead, behind
             skin[tuple(here)] |= wet[tuple(there)]
     skin &= cells == TOUCHED
-    return float((~wet).sum()) - 0.5 * float(skin.sum())
+    return (
+        float((~wet).sum()) - 0.5 * float(skin.sum()),
+        float((~wet & own).sum()) - 0.5 * float((skin & own).sum()),
+    )
 
 
 def _along_walls(soup: Floats) -> Floats:
@@ -249,24 +267,27 @@ def _along_walls(soup: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Every column's roof and bottom in cells, (nx, ny), and which of them stand."""
+    """Every column's roof, first cell and one past the last, (nx, ny), and which of them stand."""
 
     top: Floats
     low: Ints
+    high: Ints
     solid: NDArray[np.bool_]
 
 
 def _columns(raster: _Raster, grain: Grain) -> _Columns:
     """Return the body's columns, judged at their middles: cells count when merely touched."""
     least = max(2, round(grain.thin_m / raster.cell_m))
-    low, high, free = column_runs(raster.cells, least=least, bridge=3)
+    low, high, free = column_runs(
+        raster.cells, least=least, bridge=int(grain.bridge_m / raster.cell_m + 1e-6)
+    )
     hit, _ = top_faces(raster.triangles, ceiling=np.where(high > 0, high + 1.0, np.nan))
     # Enclosed air above the hit: the roof has a gap there, which closing bridged.
     seen = (hit > low) & (free <= hit + 1.0)
     touched_only = (high > 0) & ~seen & (free < 0)
     top = np.where(seen, hit, high - 0.5)
     solid = (high > 0) & ~touched_only & (top - low >= least)
-    return _Columns(np.where(solid, top, np.nan), low, solid)
+    return _Columns(np.where(solid, top, np.nan), low, high, solid)
 
 
 def _regions(raster: _Raster, columns: _Columns, grain: Grain) -> list[Region]:
@@ -323,13 +344,14 @@ def _coverage(label: Ints) -> tuple[list[Any], Ints]:
     return list(plain), piece
 
 
-def _shell(raster: _Raster, regions: list[Region], grain: Grain) -> Shell:
+def _shell(raster: _Raster, regions: list[Region], columns: _Columns, grain: Grain) -> Shell:
     import shapely
 
     vertices, triangles, surface = faces_of(regions, step=grain.step_m / raster.cell_m)
     turned = raster.back(vertices)
     tight = closed(triangles)
     volume = volume_of(turned, triangles)
+    body, thin = raster.enclosed_m3(columns)
     plan = shapely.union_all([r.shape for r in regions])
     flags = [
         name
@@ -337,7 +359,8 @@ def _shell(raster: _Raster, regions: list[Region], grain: Grain) -> Shell:
             ("leaks", raster.leaks),
             ("coarse", raster.coarse),
             ("open", not tight),
-            ("off", abs(volume - raster.enclosed_m3) > 0.03 * raster.enclosed_m3),
+            ("off", abs(volume - body) > 0.03 * body),
+            ("apart", thin > body),
         )
         if is_so
     ]
@@ -346,6 +369,6 @@ def _shell(raster: _Raster, regions: list[Region], grain: Grain) -> Shell:
         footprint=shapely.transform(
             plan, lambda xy: raster.back(np.column_stack([xy, np.zeros(len(xy))]))[:, :2]
         ),
-        volume_m3=volume, enclosed_m3=raster.enclosed_m3, closed=tight, flags=tuple(flags),
+        volume_m3=volume, enclosed_m3=body + thin, thin_m3=thin, closed=tight, flags=tuple(flags),
         cell_m=raster.cell_m,
     )  # fmt: skip

@@ -13,6 +13,7 @@ from kernels.spatial.enclosure import (
     TOUCHED,
     column_runs,
     enclose,
+    exposure,
     grown,
     top_faces,
 )
@@ -122,3 +123,26 @@ def test_the_top_face_is_the_highest_under_the_ceiling():
     assert (z[2, 1], face[2, 1]) == (9.0, 1)
     z, face = top_faces(flat, ceiling=np.full((4, 4), 8.0))
     assert np.isnan(z).all() and (face == -1).all()
+
+
+def test_faces_of_a_room_look_in_and_faces_of_the_house_look_out():
+    outer = box([4.3, 4.3, 4.3], [24.3, 20.3, 16.3])
+    room = box([7.3, 7.3, 7.3], [21.3, 17.3, 13.3])[:, ::-1]  # seen from inside
+    cells = enclose(np.concatenate([outer, room]), shape=(30, 26, 22))
+    shares, plate = exposure(outer, cells)
+    assert (shares == 1.0).all() and (plate == 0.0).all()
+    assert (exposure(room, cells)[0] == 0.0).all()
+    assert (exposure(outer[:, ::-1], cells)[0] == 0.0).all()
+
+
+def test_a_plate_with_air_on_both_sides_is_thin_and_half_a_face_is_half_outside():
+    plate = box([5.3, 5.3, 10.3], [25.3, 25.3, 11.3])
+    cells = enclose(plate, shape=(32, 32, 32))
+    outer, both = exposure(plate, cells, thin=4)
+    level = np.abs(np.cross(plate[:, 1] - plate[:, 0], plate[:, 2] - plate[:, 0])[:, 2]) > 1.0
+    assert (outer[level] == 1.0).all() and (both[level] == 1.0).all()
+    beside = box([5.3, 5.3, 11.3], [15.3, 25.3, 30.3])  # stands on half of it
+    cells = enclose(np.concatenate([plate, beside]), shape=(32, 32, 36))
+    outer, _ = exposure(plate, cells, thin=4)
+    up = np.cross(plate[:, 1] - plate[:, 0], plate[:, 2] - plate[:, 0])[:, 2] > 1.0
+    assert outer[up].mean() == pytest.approx(0.5, abs=0.1)
