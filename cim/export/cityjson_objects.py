@@ -36,6 +36,8 @@ _SEMANTICS = {
     Surface.ROOF: "RoofSurface",
     Surface.OUTER_FLOOR: "OuterFloorSurface",
     Surface.OUTER_CEILING: "OuterCeilingSurface",
+    Surface.WINDOW: "Window",
+    Surface.DOOR: "Door",
 }
 
 

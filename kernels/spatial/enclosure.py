@@ -128,7 +128,8 @@ def exposure(triangles: Floats, cells: Cells, *, thin: int = 6) -> tuple[Shares,
 
     Points on a triangle look along its normal n past the cells that its own plane can
     touch: |nx| + |ny| + |nz| cells (a cell is touched within half of that of its middle,
-    and holds the point within the other half).
+    and holds the point within the other half). Of a triangle that looks into touched
+    cells alone, as a sill beside its wall does, those beside the outside count.
 
     Parameters
     ----------
@@ -151,6 +152,19 @@ def exposure(triangles: Floats, cells: Cells, *, thin: int = 6) -> tuple[Shares,
     return outer, plate
 
 
+@kernel(inline=True)
+def _beside(cells: Cells, p: int, q: int, r: int) -> bool:
+    """Whether a cell within the grid has the outside beside it."""
+    return bool(
+        cells[p - 1, q, r] == 2
+        or cells[p + 1, q, r] == 2
+        or cells[p, q - 1, r] == 2
+        or cells[p, q + 1, r] == 2
+        or cells[p, q, r - 1] == 2
+        or cells[p, q, r + 1] == 2
+    )
+
+
 @kernel
 def _look(triangles: Floats, cells: Cells, thin: int, outer: Shares, plate: Shares) -> None:
     nx, ny, nz = cells.shape
@@ -166,7 +180,7 @@ def _look(triangles: Floats, cells: Cells, thin: int, outer: Shares, plate: Shar
         far = abs(mx) + abs(my) + abs(mz) + 1e-6
         side = max(ux * ux + uy * uy + uz * uz, vx * vx + vy * vy + vz * vz)
         n = min(24, max(1, int(np.sqrt(side) / 2.0)))
-        seen, wet, both = 0, 0, 0
+        seen, wet, both, near, dry = 0, 0, 0, 0, 0
         for i in range(n):
             for j in range(n):
                 # One point in each of the n (n + 1) / 2 pieces turned like the triangle itself.
@@ -176,7 +190,13 @@ def _look(triangles: Floats, cells: Cells, thin: int, outer: Shares, plate: Shar
                 x, y, z = ax + a * ux + b * vx, ay + a * uy + b * vy, az + a * uz + b * vz
                 seen += 1
                 p, q, r = int(x + far * mx), int(y + far * my), int(z + far * mz)
-                if not (0 <= p < nx and 0 <= q < ny and 0 <= r < nz) or cells[p, q, r] != 2:
+                if not (0 < p < nx - 1 and 0 < q < ny - 1 and 0 < r < nz - 1):
+                    continue
+                if cells[p, q, r] != 2:
+                    if cells[p, q, r] == 0:
+                        dry += 1
+                    elif _beside(cells, p, q, r):
+                        near += 1
                     continue
                 wet += 1
                 for k in range(1, thin + 1):
@@ -184,6 +204,8 @@ def _look(triangles: Floats, cells: Cells, thin: int, outer: Shares, plate: Shar
                     if 0 <= p < nx and 0 <= q < ny and 0 <= r < nz and cells[p, q, r] == 2:
                         both += 1
                         break
+        if wet + dry == 0:
+            wet = near
         if seen:
             outer[t], plate[t] = wet / seen, both / seen
 
