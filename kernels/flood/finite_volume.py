@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import kernel
+from kernels.flood.edges import against_wall
+from kernels.flood.faces import Faces, over_wall
 from kernels.flood.sweep import row_max, row_sum
 from kernels.flood.water import (
     SUM_CLIPPED,
@@ -46,7 +48,7 @@ _FOUR_THIRDS = np.float32(4.0 / 3.0)
 
 
 class Band(NamedTuple):
-    """What one band works with."""
+    """What one band works with; `edge_paid` (edges,) is what really went through each."""
 
     numbers: Floats
     rows: Floats
@@ -54,6 +56,8 @@ class Band(NamedTuple):
     bits: NDArray[np.int32]
     sums: Sums
     edge_flux: Floats
+    edge_paid: Sums
+    faces: Faces
 
 
 class _Side(NamedTuple):
@@ -362,6 +366,12 @@ def _row_faces(f: int, past: int, ground: Ground, now: State, band: Band, order:
         _Side(rows[hi, :m], rows[hi + 1, :m], rows[hi + 2, :m], rows[hi + 3, :m]),
         rows[_A : _A + 6], band.numbers,
     )  # fmt: skip
+    faces = band.faces
+    for n in range(faces.first_y[k], faces.first_y[k + 1]):
+        i = faces.at_y[n]
+        low = (rows[lo, i], rows[lo + 1, i], rows[lo + 2, i], rows[lo + 3, i])
+        high = (rows[hi, i], rows[hi + 1, i], rows[hi + 2, i], rows[hi + 3, i])
+        _held_back(rows, at, i, low, high, (faces.crest_y[n], faces.share_y[n]), band)
     columns = m - 2
     if k == 1:
         for i in range(columns):
@@ -409,9 +419,44 @@ def _column_faces(s: int, ground: Ground, now: State, band: Band, order: int) ->
             _Side(h[1:], u[1:m], v[1:m], bed[1:]),
             rows[_A : _A + 6], band.numbers,
         )  # fmt: skip
+    faces, x = band.faces, rows[_XS : _XS + 8]
+    for n in range(faces.first_x[s], faces.first_x[s + 1]):
+        i = faces.at_x[n]
+        if order == 2:
+            low = (x[4, i - 1], x[5, i - 1], x[6, i - 1], x[7, i - 1])
+            high = (x[0, i], x[1, i], x[2, i], x[3, i])
+        else:
+            low, high = (h[i - 1], u[i - 1], v[i - 1], bed[i - 1]), (h[i], u[i], v[i], bed[i])
+        _held_back(rows, at, i, low, high, (faces.crest_x[n], faces.share_x[n]), band)
     edges = 2 * (m - 2)
     _at_edge(rows, at, 1, edges + s - 1, band)
     _at_edge(rows, at, m - 1, edges + now.depth.shape[0] - 2 + s - 1, band)
+
+
+@kernel
+def _held_back(
+    rows: Floats, at: int, i: int, low: tuple[float, float, float, float],
+    high: tuple[float, float, float, float], wall: tuple[float, float], band: Band,
+) -> None:  # fmt: skip
+    """Mix the flux through the open part of a face with that over the wall on the rest.
+
+    What falls over the wall brings along the speed it has along it.
+    """
+    crest, share = wall
+    if not share < 1.0:
+        return
+    ha, ua, va, za = low
+    hb, ub, vb, zb = high
+    if max(za, zb) > band.numbers[BIG]:
+        return
+    dx_dt = float(band.numbers[DX_DT])
+    over = over_wall(za + ha, zb + hb, max(crest, za, zb), band.faces.weir[0], dx_dt)
+    shut = 1.0 - share
+    push_a, push_b = against_wall(ha, -ua, -over), against_wall(hb, ub, over)
+    rows[at, i] = share * rows[at, i] + shut * over
+    rows[at + 1, i] = share * rows[at + 1, i] + shut * push_a
+    rows[at + 2, i] = share * rows[at + 2, i] + shut * push_b
+    rows[at + 3, i] = share * rows[at + 3, i] + shut * over * (va if over > 0.0 else vb)
 
 
 @kernel
@@ -476,12 +521,16 @@ def _finish_row(
     _pay(a[4, 1:n], rows[hi, 1:n], rows[hi, 1:n], k[1:n], after[1:n], zero)
     _pay(a[5, 1:n], rows[hi, 1:n], rows[hi + 3, 1:n], k[1:n], after[1:n], zero)
     sums = band.sums
+    paid, edges = band.edge_paid, 2 * (m - 2) + j - 1
+    paid[edges], paid[edges + past - 1] = a[0, 1], -a[0, m - 1]
     out = np.float64(a[0, m - 1]) - np.float64(a[0, 1])
     if j == 1:
         for i in range(1, m - 1):
+            paid[i - 1] = a[2, i]
             out -= np.float64(a[2, i])
     if j + 1 == past:
         for i in range(1, m - 1):
+            paid[m - 3 + i] = -a[4, i]
             out += np.float64(a[4, i])
     sums[j, SUM_OUT] = out
     _update_depth(j, ground, now, base, then, band, half)

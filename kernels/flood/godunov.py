@@ -23,7 +23,19 @@ from numpy.typing import NDArray
 
 from kernels._jit import kernel, prange
 from kernels.flood import finite_volume as fv
-from kernels.flood.edges import DISCHARGE, FREE, STAGE, WALL, fill_edges
+from kernels.flood.edges import (
+    DISCHARGE,
+    FREE,
+    STAGE,
+    WALL,
+    Edges,
+    add_moved,
+    beyond_m,
+    fill_edges,
+    new_edges,
+    ready,
+)
+from kernels.flood.faces import Faces, no_faces
 from kernels.flood.water import (
     GRAVITY,
     WALL_M,
@@ -33,6 +45,7 @@ from kernels.flood.water import (
     Sums,
     Water,
     book,
+    next_step,
     watch_row,
 )
 
@@ -41,20 +54,7 @@ __all__ = ["DISCHARGE", "FREE", "STAGE", "WALL", "Edges", "advance", "new_edges"
 
 _BAND_ROWS = 64
 _RUNAWAY_MPS = 1e6
-_T, _END, _CELL, _COURANT, _DT_MAX, _EVERY, _ARRIVED, _FROM, _CLOCK = range(9)
-
-
-class Edges(NamedTuple):
-    """The edge cells, in the order first row, last row, first column, last column.
-
-    `kind` (2 columns + 2 rows) int8; `start`, `end` the same length: q into the grid in m²/s,
-    or level in metres of the ground's own zero, when a call begins and when it ends; between
-    them it is linear.
-    """
-
-    kind: NDArray[np.int8]
-    start: Sums
-    end: Sums
+_T, _END, _CELL, _COURANT, _DT_MAX, _EVERY, _ARRIVED, _FROM, _BEYOND_M, _CLOCK = range(10)
 
 
 class _Work(NamedTuple):
@@ -66,6 +66,7 @@ class _Work(NamedTuple):
     sums: Sums
     value: Sums
     edge_flux: Floats
+    edge_paid: Sums
     row_share: Sums
     rain_ends: Sums
     rain_mps: Sums
@@ -96,14 +97,6 @@ def new_moving(ground: Ground, *, depth_m: Floats | float = 0.0,
     )
 
 
-def new_edges(ground: Ground) -> Edges:
-    """Return edges that are walls or free, as the ground says."""
-    rows, columns = (n - 2 for n in ground.bed_m.shape)
-    lengths = (columns, columns, rows, rows)
-    kind = np.repeat(np.where(ground.opening > 0, FREE, WALL), lengths).astype(np.int8)
-    return Edges(kind, np.zeros(kind.size), np.zeros(kind.size))
-
-
 def advance(
     ground: Ground,
     water: Water,
@@ -114,6 +107,7 @@ def advance(
     rain_ends_s: NDArray[np.float64],
     rain_mps: NDArray[np.float64],
     edges: Edges | None = None,
+    faces: Faces | None = None,
     order: int = 2,
     most_steps: int = 2**62,
     courant: float = 0.45,
@@ -138,6 +132,8 @@ def advance(
         (blocks) end of each block of rain, s, ascending, and its rate, m/s; none after the last.
     edges
         From `new_edges`; None for what the ground says.
+    faces
+        Thin walls and their gaps, from `new_faces`.
     order
         1 or 2, in space and time.
     courant
@@ -162,7 +158,7 @@ def advance(
     Chen & Noelle (2017), SIAM J. Numer. Anal. 55, 758-784.
     Toro (2001), Shock-Capturing Methods for Free-Surface Shallow Flows.
     """
-    edges = new_edges(ground) if edges is None else edges
+    edges = ready(edges, ground)
     bed = ground.bed_m.copy()  # what lies beyond the edges is told by them, not by the ring
     bed[0], bed[-1], bed[:, 0], bed[:, -1] = WALL_M, WALL_M, WALL_M, WALL_M
     ground = ground._replace(bed_m=bed)
@@ -170,6 +166,7 @@ def advance(
     clock = np.zeros(_CLOCK)
     clock[[_T, _END, _CELL, _COURANT, _DT_MAX]] = from_s, until_s, cell_m, courant, longest_step_s
     clock[[_EVERY, _ARRIVED, _FROM]] = watch_every, arrival_m, from_s
+    clock[_BEYOND_M] = beyond_m(edges, ground)
     dtype = ground.bed_m.dtype
     numbers = np.zeros(fv.NUMBERS, dtype)
     numbers[[fv.G, fv.HALF_G, fv.DRY]] = GRAVITY, GRAVITY / 2, dry_m
@@ -189,12 +186,14 @@ def advance(
         sums=np.zeros((rows, fv.SUMS)),
         value=np.zeros(edges.kind.size),
         edge_flux=np.zeros((3, edges.kind.size), dtype),
+        edge_paid=np.zeros(edges.kind.size),
         row_share=ground.rain_share.sum(axis=1, dtype=np.float64),
         rain_ends=rain_ends_s,
         rain_mps=rain_mps,
     )
     middle = water.now if order == 1 else State(*(np.zeros_like(a) for a in water.now))
-    steps = _advance(ground, water, middle, edges, work, order, most_steps)
+    faces = no_faces((rows - 2, columns - 2)) if faces is None else faces
+    steps = _advance(ground, water, middle, edges, faces, work, order, most_steps)
     if steps % 2 == 1:
         for now, then in zip(water.now, water.then, strict=True):
             np.copyto(now, then)
@@ -214,8 +213,9 @@ def warm() -> None:
 
 @kernel(parallel=True)
 def _advance(
-    ground: Ground, water: Water, middle: State, edges: Edges, work: _Work, order: int, most: int
-) -> int:
+    ground: Ground, water: Water, middle: State, edges: Edges, faces: Faces, work: _Work,
+    order: int, most: int,
+) -> int:  # fmt: skip
     """Take time steps until the clock's end; an odd number of them ends in ``water.then``.
 
     The parallel loop sees plain arrays only: numba cannot hand it tuples that change places.
@@ -224,10 +224,13 @@ def _advance(
     h, c, hu, hv = water.now
     h2, c2, hu2, hv2 = water.then
     h1, c1, hu1, hv1 = middle
-    clock, numbers, buffers, seeds, bits, sums, value, edge_flux, row_share, ends, rates = work
-    kind, start, finish = edges
+    clock, numbers, buffers, seeds, bits, sums, value = work[:7]
+    edge_flux, edge_paid, row_share, ends, rates = work[7:]
+    kind, start, finish, curves, moved_m3 = edges
+    first_x, at_x, crest_x, share_x, first_y, at_y, crest_y, share_y, weir = faces
     past = h.shape[0] - 1
-    fastest = _fastest(h, hu, hv, numbers)
+    beyond = math.sqrt(GRAVITY * clock[_BEYOND_M])
+    fastest = max(_fastest(h, hu, hv, numbers), beyond)
     steps = 0
     while clock[_T] < clock[_END] and steps < most and fastest < _RUNAWAY_MPS:
         before = clock[_T]
@@ -246,19 +249,25 @@ def _advance(
                 th, tc, tu, tv = h1, c1, hu1, hv1
             else:
                 th, tc, tu, tv = h2, c2, hu2, hv2
-            fill_edges(kind, value, Ground(bed, friction, share, drain, opening),
+            fill_edges(kind, value, curves, Ground(bed, friction, share, drain, opening),
                        State(sh, sc, su, sv), float(numbers[fv.DRY]), edge_flux)  # fmt: skip
             for b in prange(buffers.shape[0]):
                 first = 1 + b * _BAND_ROWS
                 end = min(past, first + _BAND_ROWS)
-                band = fv.Band(numbers, buffers[b], seeds[b], bits[b], sums, edge_flux)
+                walls = Faces(first_x, at_x, crest_x, share_x, first_y, at_y, crest_y, share_y,
+                              weir)  # fmt: skip
+                band = fv.Band(numbers, buffers[b], seeds[b], bits[b], sums, edge_flux, edge_paid,
+                               walls)  # fmt: skip
                 fv.sweep_band((first, end), Ground(bed, friction, share, drain, opening),
                               State(sh, sc, su, sv), State(h, c, hu, hv), State(th, tc, tu, tv),
                               band, order, stage == 1)  # fmt: skip
             area_m2 = clock[_CELL] * clock[_CELL] * (1.0 / order)
             book(water.ledger, sums, row_share, np.float64(numbers[fv.RAIN]),
                  np.float64(numbers[fv.DT_DX]), area_m2)  # fmt: skip
-        fastest = 0.0
+            for e in range(kind.size):
+                if kind[e] != WALL:
+                    add_moved(moved_m3, e, edge_paid[e] * np.float64(numbers[fv.DT_DX]) * area_m2)
+        fastest = beyond
         for j in range(1, past):
             fastest = max(fastest, sums[j, fv.SUM_FASTEST])
         h, c, hu, hv, h2, c2, hu2, hv2 = h2, c2, hu2, hv2, h, c, hu, hv
@@ -289,20 +298,11 @@ def _set_step(
     clock: Sums, numbers: Floats, fastest: float, rain_ends: Sums, rain_mps: Sums
 ) -> bool:
     """Choose the time step, move the clock on, tell whether the clock's end is reached."""
-    t, end, cell = clock[_T], clock[_END], clock[_CELL]
-    rate = 0.0
-    stop = end
-    for k in range(rain_ends.size):
-        if t < rain_ends[k]:
-            rate = rain_mps[k]
-            stop = min(end, rain_ends[k])
-            break
+    end, cell = clock[_END], clock[_CELL]
     dt = clock[_DT_MAX]
     if fastest > 0.0:
         dt = min(dt, clock[_COURANT] * cell / fastest)
-    parts = math.ceil((stop - t) / dt)
-    dt = (stop - t) / parts
-    clock[_T] = stop if parts <= 1 else t + dt
+    clock[_T], dt, rate = next_step(clock[_T], end, dt, rain_ends, rain_mps)
     numbers[fv.DT] = dt
     numbers[fv.DT_DX] = dt / cell
     numbers[fv.DX_DT] = cell / dt

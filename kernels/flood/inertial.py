@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 
 from kernels._jit import kernel, prange
 from kernels.flood import sweep as at
+from kernels.flood.edges import Edges, add_moved, beyond_m, hold_edges, ready
+from kernels.flood.faces import Faces, no_faces
 from kernels.flood.water import (
     GRAVITY,
     WALL_M,
@@ -38,6 +40,7 @@ from kernels.flood.water import (
     book,
     new_ground,
     new_water,
+    next_step,
     watch_row,
 )
 
@@ -45,7 +48,8 @@ __all__ = ["advance", "warm"]
 
 _BAND_ROWS = 32
 # Places in the clock: time, its end, cell size, and how steps are chosen and watched.
-_T, _END, _CELL, _ALPHA, _DT_MAX, _MOST_STEPS, _EVERY, _ARRIVED_M, _CLOCK = range(9)
+_T, _END, _CELL, _ALPHA, _DT_MAX, _MOST_STEPS, _EVERY, _ARRIVED_M = range(8)
+_FROM, _BEYOND_M, _CLOCK = range(8, 11)
 
 
 class _Work(NamedTuple):
@@ -61,6 +65,9 @@ class _Work(NamedTuple):
     row_drains: NDArray[np.bool_]
     rain_ends: Sums
     rain_mps: Sums
+    edge_kind: NDArray[np.int8]
+    edge_value: Sums
+    edge_flux: Sums
 
 
 def advance(
@@ -72,6 +79,8 @@ def advance(
     until_s: float,
     rain_ends_s: NDArray[np.float64],
     rain_mps: NDArray[np.float64],
+    edges: Edges | None = None,
+    faces: Faces | None = None,
     most_steps: int = 2**62,
     theta: float = 0.9,
     courant: float = 0.6,
@@ -95,6 +104,11 @@ def advance(
         Time now, and when to stop, s; a step ends exactly there.
     rain_ends_s, rain_mps
         (blocks) end of each block of rain, s, ascending, and its rate, m/s; none after the last.
+    edges
+        What each edge cell does; None for what the ground says, which counts nothing by edge. A
+        free edge cell needs its side open in `new_ground`.
+    faces
+        Thin walls and their gaps, from `new_faces`.
     theta
         Weight of a face against its two neighbours, 0.7 to 1; 1 is Bates et al. (2010).
     courant
@@ -124,6 +138,10 @@ def advance(
     clock = np.zeros(_CLOCK)
     clock[[_T, _END, _CELL, _ALPHA, _DT_MAX]] = from_s, until_s, cell_m, courant, longest_step_s
     clock[[_MOST_STEPS, _EVERY, _ARRIVED_M]] = most_steps, watch_every, arrival_m
+    clock[_FROM] = from_s
+    held = edges is not None
+    edges = ready(edges, ground)
+    clock[_BEYOND_M] = beyond_m(edges, ground) if held else 0.0
     numbers = np.zeros(at.NUMBERS, ground.bed_m.dtype)
     numbers[[at.THETA, at.SIDE, at.FROUDE, at.DRY, at.G]] = (
         theta,
@@ -150,8 +168,12 @@ def advance(
         row_drains=np.any(ground.drain_mps > 0, axis=1),
         rain_ends=rain_ends_s,
         rain_mps=rain_mps,
+        edge_kind=edges.kind if held else np.empty(0, np.int8),
+        edge_value=np.zeros(edges.kind.size),
+        edge_flux=np.zeros(edges.kind.size),
     )
-    steps = _advance(ground, water, work)
+    faces = no_faces((rows - 2, columns - 2)) if faces is None else faces
+    steps = _advance(ground, water, edges, faces, work)
     if steps % 2 == 1:
         for now, then in zip(water.now, water.then, strict=True):
             np.copyto(now, then)
@@ -175,7 +197,7 @@ def warm() -> None:
 
 
 @kernel(parallel=True)
-def _advance(ground: Ground, water: Water, work: _Work) -> int:
+def _advance(ground: Ground, water: Water, edges: Edges, faces: Faces, work: _Work) -> int:
     """Take time steps until the clock's end; an odd number of them ends in ``water.then``.
 
     The parallel loop sees plain arrays only: numba cannot hand it tuples that change places.
@@ -184,26 +206,38 @@ def _advance(ground: Ground, water: Water, work: _Work) -> int:
     h, c, qx, qy = water.now
     h2, c2, qx2, qy2 = water.then
     peak, peak_s, arrival_s = water.peak_m, water.peak_s, water.arrival_s
-    clock, numbers, buffers, seeds, bits, sums, row_share, row_drains, ends, rates = work
+    clock, numbers, buffers, seeds, bits, sums, row_share, row_drains = work[:8]
+    ends, rates, edge_kind, edge_value, edge_flux = work[8:]
+    first_x, at_x, crest_x, share_x, first_y, at_y, crest_y, share_y, weir = faces
     past = h.shape[0] - 1
     for j in range(1, past):
         sums[j, at.SUM_DEEPEST] = at.row_max(h[j])
     steps = 0
     while clock[_T] < clock[_END] and steps < clock[_MOST_STEPS]:
-        deepest = 0.0
+        deepest = clock[_BEYOND_M]
         for j in range(1, past):
             deepest = max(deepest, sums[j, at.SUM_DEEPEST])
         if not deepest < WALL_M / 2:
             break
+        before = clock[_T]
         last = _set_step(clock, numbers, deepest, ends, rates)
         steps += 1
+        if edge_kind.size:
+            part = (before - clock[_FROM]) / max(clock[_END] - clock[_FROM], 1e-30)
+            for e in range(edge_kind.size):
+                edge_value[e] = edges.start[e] + part * (edges.end[e] - edges.start[e])
+            hold_edges(edge_kind, edge_value, edges.curves,
+                       Ground(bed, friction, share, drain, opening), State(h, c, qx, qy),
+                       at.step_of(numbers), edge_flux)  # fmt: skip
         watch = last or (water.steps[0] + steps) % clock[_EVERY] == 0
         for b in prange(buffers.shape[0]):
             first = 1 + b * _BAND_ROWS
             end = min(past, first + _BAND_ROWS)
             rows = buffers[b]
             band = at.Band(numbers, rows[0:2], rows[2:5], rows[5:8], rows[8:12], seeds[b], bits[b],
-                         sums, row_drains)  # fmt: skip
+                         sums, row_drains,
+                         Faces(first_x, at_x, crest_x, share_x, first_y, at_y, crest_y, share_y,
+                               weir), edge_kind, edge_flux)  # fmt: skip
             at.sweep_band((first, end), Ground(bed, friction, share, drain, opening),
                         State(h, c, qx, qy), State(h2, c2, qx2, qy2), band)  # fmt: skip
             if watch:
@@ -212,9 +246,24 @@ def _advance(ground: Ground, water: Water, work: _Work) -> int:
                               clock[_T], clock[_ARRIVED_M])  # fmt: skip
         book(water.ledger, sums, row_share, np.float64(numbers[at.RAIN]),
              np.float64(numbers[at.DT_DX]), clock[_CELL] * clock[_CELL])  # fmt: skip
+        if edge_kind.size:
+            _count_edges(edges, qx2, qy2, np.float64(numbers[at.DT_DX]) * clock[_CELL] ** 2)
         h, c, qx, qy, h2, c2, qx2, qy2 = h2, c2, qx2, qy2, h, c, qx, qy
     water.steps[0] += steps
     return steps
+
+
+@kernel
+def _count_edges(edges: Edges, qx: Floats, qy: Floats, m3_per_flux: float) -> None:
+    """Add to each edge cell's account what went through it in a step."""
+    rows, columns = qx.shape[0] - 2, qx.shape[1] - 3
+    for i in range(columns):
+        add_moved(edges.moved_m3, i, np.float64(qy[1, i + 1]) * m3_per_flux)
+        add_moved(edges.moved_m3, columns + i, -np.float64(qy[rows + 1, i + 1]) * m3_per_flux)
+    for j in range(rows):
+        e = 2 * columns + j
+        add_moved(edges.moved_m3, e, np.float64(qx[j + 1, 1]) * m3_per_flux)
+        add_moved(edges.moved_m3, e + rows, -np.float64(qx[j + 1, columns + 1]) * m3_per_flux)
 
 
 @kernel
@@ -222,20 +271,11 @@ def _set_step(
     clock: Sums, numbers: Floats, deepest: float, rain_ends: Sums, rain_mps: Sums
 ) -> bool:
     """Choose the time step, move the clock on, tell whether the clock's end is reached."""
-    t, end, cell = clock[_T], clock[_END], clock[_CELL]
-    rate = 0.0
-    stop = end
-    for k in range(rain_ends.size):
-        if t < rain_ends[k]:
-            rate = rain_mps[k]
-            stop = min(end, rain_ends[k])
-            break
+    end, cell = clock[_END], clock[_CELL]
     dt = clock[_DT_MAX]
     if deepest > 0.0:
         dt = min(dt, clock[_ALPHA] * cell / math.sqrt(GRAVITY * deepest))
-    parts = math.ceil((stop - t) / dt)
-    dt = (stop - t) / parts
-    clock[_T] = stop if parts <= 1 else t + dt
+    clock[_T], dt, rate = next_step(clock[_T], end, dt, rain_ends, rain_mps)
     numbers[at.DT] = dt
     numbers[at.DT_DX] = dt / cell
     numbers[at.DX_DT] = cell / dt

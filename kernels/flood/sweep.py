@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import kernel
+from kernels.flood.edges import FREE
+from kernels.flood.faces import Faces, held_back
 from kernels.flood.water import (
     SUM_CLIPPED,
     SUM_DRAINED,
@@ -25,7 +27,7 @@ from kernels.flood.water import (
     Sums,
 )
 
-__all__ = ["BUFFERS", "Band", "row_max", "row_sum", "sweep_band"]
+__all__ = ["BUFFERS", "Band", "row_max", "row_sum", "step_of", "sweep_band"]
 
 BUFFERS = 12
 """Rows of scratch that a band needs."""
@@ -43,7 +45,10 @@ SUM_DEEPEST, SUMS = 3, 4  # after those of `kernels.flood.water`
 
 
 class Band(NamedTuple):
-    """What one band works with: raw fluxes of 2 + 3 rows, limiters of 3, four scratch rows."""
+    """What one band works with: raw fluxes of 2 + 3 rows, limiters of 3, four scratch rows.
+
+    `edge_kind` and `edge_flux` are of `kernels.flood.edges`, or empty where the ring says it all.
+    """
 
     numbers: Floats
     fx: Floats
@@ -54,6 +59,9 @@ class Band(NamedTuple):
     bits: NDArray[np.int32]
     sums: Sums
     row_drains: NDArray[np.bool_]
+    faces: Faces
+    edge_kind: NDArray[np.int8]
+    edge_flux: Sums
 
 
 class _Cells(NamedTuple):
@@ -135,6 +143,7 @@ def sweep_band(span: tuple[int, int], ground: Ground, now: State, then: State, b
             _row_faces(fy[k % 3], j, ground, now, band)
             if k in (1, past):
                 _one_way(fy[k % 3], numbers[ONE] if k == past else -numbers[ONE])
+                _row_edge(fy[k % 3], k == past, band)
             if j >= begin:
                 faces = _Around(fx[j % 2], fy[j % 3], fy[k % 3])
                 _limits(band.keep[j % 3], j, now, faces, numbers)
@@ -157,8 +166,14 @@ def _column_faces(fx: Floats, j: int, ground: Ground, now: State, band: Band) ->
         _Fluxes(q[1:n], q[:m], q[2:], qy[:m], qy_next[:m], qy[1:], qy_next[1:]),
         band,
     )
+    held_back(fx, j, True, band.faces, ground, now, step_of(band.numbers))
     fx[1] = min(fx[1], zero)
     fx[m] = max(fx[m], zero)
+    if band.edge_kind.size:
+        e = 2 * (m - 1) + j - 1
+        for face, edge in ((1, e), (m, e + now.depth.shape[0] - 2)):
+            if band.edge_kind[edge] != FREE:
+                fx[face] = band.edge_flux[edge]
 
 
 @kernel
@@ -176,6 +191,24 @@ def _row_faces(fy: Floats, j: int, ground: Ground, now: State, band: Band) -> No
                 q[1:m], q[2:m + 1], q_next[1:m], q_next[2:m + 1]),
         band,
     )  # fmt: skip
+    held_back(fy, k, False, band.faces, ground, now, step_of(band.numbers))
+
+
+@kernel
+def step_of(numbers: Floats) -> tuple[float, float, float, float]:
+    """Time step, its ratio to the width of a cell, dry depth, largest Froude number."""
+    return float(numbers[DT]), float(numbers[DT_DX]), float(numbers[DRY]), float(numbers[FROUDE])
+
+
+@kernel
+def _row_edge(flux: Floats, last: bool, band: Band) -> None:
+    """Put what the edge says in place of the fluxes over the first or the last row's edge."""
+    columns = flux.size - 3
+    if band.edge_kind.size:
+        first = columns if last else 0
+        for i in range(columns):
+            if band.edge_kind[first + i] != FREE:
+                flux[i + 1] = band.edge_flux[first + i]
 
 
 @kernel
@@ -242,6 +275,7 @@ def _limits(keep: Floats, j: int, now: State, faces: _Around, numbers: Floats) -
         across = max(fy_next[i], zero) + max(-fy[i], zero)
         held = max(h[i] + c[i], zero) * share * dx_dt
         keep[i] = min(one, held / max(along + across, tiny))
+    keep[0] = keep[h.size - 1] = one  # what lies beyond an edge can pay
 
 
 @kernel
@@ -252,6 +286,10 @@ def _finish_row(j: int, ground: Ground, now: State, then: State, band: Band) -> 
     here, after = keep[j % 3], band.scratch[1]
     h2, qx2, qy2, opening = then.depth, then.flux_x, then.flux_y, ground.opening
     zero, one = band.numbers[ZERO], band.numbers[ONE]
+    if j == 1:
+        keep[0, :] = one
+    if j + 1 == past:
+        keep[past % 3, :] = one
     _limit_row(qx2[j, 1 : m + 1], fx[1 : m + 1], here[:m], here[1 : m + 1], zero)
     _limit_row(qy2[j, 1:m], fy[j % 3, 1:m], keep[(j - 1) % 3, 1:m], here[1:m], zero)
     _limit_row(after[1:m], fy[(j + 1) % 3, 1:m], here[1:m], keep[(j + 1) % 3, 1:m], zero)

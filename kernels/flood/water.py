@@ -8,6 +8,7 @@ lies before cell i.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ __all__ = [
     "book",
     "new_ground",
     "new_water",
+    "next_step",
     "stored_m3",
     "watch_row",
 ]
@@ -218,6 +220,25 @@ def book(
     ledger[1] += drained * area_m2
     ledger[2] += out * dt_dx * area_m2
     ledger[3] += clipped * area_m2
+
+
+@kernel
+def next_step(
+    t: float, end: float, longest_s: float, rain_ends: Sums, rain_mps: Sums
+) -> tuple[float, float, float]:
+    """Time after the next step, its length, and the rain in it, m/s.
+
+    Steps are cut evenly so that one ends where the rain changes, and one at the end.
+    """
+    rate, stop = 0.0, end
+    for k in range(rain_ends.size):
+        if t < rain_ends[k]:
+            rate = rain_mps[k]
+            stop = min(end, rain_ends[k])
+            break
+    parts = math.ceil((stop - t) / longest_s)
+    dt = (stop - t) / parts
+    return (stop if parts <= 1 else t + dt), dt, rate
 
 
 @kernel

@@ -1,0 +1,141 @@
+"""Faces between cells that let less through than open ground: thin walls, gates, gaps.
+
+A wall thinner than a cell crosses faces. Through the open `share` of such a face (a gate, the
+gaps between buildings) water goes as over open ground; over the rest it goes only where it
+stands above the `crest`, as over a weir held back by high water behind it (Villemonte 1947)::
+
+    q = C h₁^1.5 (1 - (h₂/h₁)^1.5)^0.385,   h above the crest
+
+and never more in one step than brings both levels together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels._jit import kernel
+from kernels.flood.water import GRAVITY, Floats, Ground, State, Sums
+
+__all__ = ["BROAD_CREST", "Faces", "held_back", "new_faces", "no_faces", "over_wall"]
+
+BROAD_CREST = 1.705
+"""C of a broad crest, m^½/s: critical flow on it, (2/3)^1.5 √g."""
+
+_TOGETHER = 1.0 / 3.0  # of what would level two cells, so that four faces of a cell do not swing
+
+Places = NDArray[np.int64]
+
+
+class Faces(NamedTuple):
+    """Special faces, those across x first: CSR by row, rows and columns counted with the ring.
+
+    Face ``at_x[k]`` lies before that column of row r for k in ``first_x[r]:first_x[r+1]``; face
+    k of `at_y` lies before row r. `crest` m above the ground's own zero, `share` 0 to 1,
+    `weir` (1) the coefficient C.
+    """
+
+    first_x: Places
+    at_x: Places
+    crest_x: Sums
+    share_x: Sums
+    first_y: Places
+    at_y: Places
+    crest_y: Sums
+    share_y: Sums
+    weir: Sums
+
+
+def new_faces(
+    shape: tuple[int, int],
+    *,
+    x: Sequence[Floats],
+    y: Sequence[Floats],
+    weir: float = BROAD_CREST,
+) -> Faces:
+    """Lay out special faces for the solvers.
+
+    Parameters
+    ----------
+    shape
+        (rows, columns) of the cells, without the ring.
+    x, y
+        Each (row, column, crest, open share) of (k,) faces: a face of `x` lies between the cells
+        (row, column - 1) and (row, column), one of `y` between (row - 1, column) and
+        (row, column). Crests in metres above the ground's own zero. Each face once.
+    weir
+        C of the overflow, m^½/s.
+    """
+    return Faces(*_by_row(shape, x), *_by_row(shape, y), np.array([weir]))
+
+
+def _by_row(shape: tuple[int, int], some: Sequence[Floats]) -> tuple[Places, Places, Sums, Sums]:
+    row, column, crest, share = some
+    at = np.asarray(row, np.int64) + 1
+    order = np.lexsort((column, at))
+    return (
+        np.searchsorted(at[order], np.arange(shape[0] + 4)).astype(np.int64),
+        np.asarray(column, np.int64)[order] + 1,
+        np.asarray(crest, np.float64)[order],
+        np.asarray(share, np.float64)[order],
+    )
+
+
+def no_faces(shape: tuple[int, int]) -> Faces:
+    """Return the faces of ground without walls."""
+    nothing = (np.empty(0),) * 4
+    return new_faces(shape, x=nothing, y=nothing)
+
+
+@kernel
+def over_wall(level_a: float, level_b: float, crest: float, weir: float, dx_dt: float) -> float:
+    """Flow over a crest from a to b, m²/s; `dx_dt` width of a cell by time step."""
+    high, low = max(level_a, level_b), min(level_a, level_b)
+    head = high - crest
+    if not head > 0.0:
+        return 0.0
+    drowned = max(low - crest, 0.0) / head
+    flow = weir * head * math.sqrt(head) * (1.0 - drowned * math.sqrt(drowned)) ** 0.385
+    flow = min(flow, _TOGETHER * (high - low) * dx_dt)
+    return float(flow if level_a >= level_b else -flow)
+
+
+@kernel
+def held_back(
+    flux: Floats, r: int, across_x: bool, faces: Faces, ground: Ground, now: State,
+    step: tuple[float, float, float, float],
+) -> None:  # fmt: skip
+    """Put the flux through special faces of row `r` in the place of open ones (local inertial).
+
+    `step` is the time step, its ratio to the width of a cell, the dry depth and the largest
+    Froude number.
+    """
+    first, at = (faces.first_x, faces.at_x) if across_x else (faces.first_y, faces.at_y)
+    crests, shares = (faces.crest_x, faces.share_x) if across_x else (faces.crest_y, faces.share_y)
+    g = GRAVITY
+    dt, dt_dx, dry, froude = step
+    for k in range(first[r], first[r + 1]):
+        i = at[k]
+        ja, ia = (r, i - 1) if across_x else (r - 1, i)
+        za, zb = float(ground.bed_m[ja, ia]), float(ground.bed_m[r, i])
+        ha, hb = float(now.depth[ja, ia]), float(now.depth[r, i])
+        top, share = max(za, zb), shares[k]
+        old = float(now.flux_x[r, i] if across_x else now.flux_y[r, i])
+        rise = (hb - ha) + (zb - za)
+        out = 0.0
+        depth = max(ha + (za - top), hb + (zb - top))
+        if share > 0.0 and depth > dry:
+            most = froude * depth * math.sqrt(g * depth)
+            old = max(min(old / share, most), -most)
+            rough = 0.5 * (float(ground.friction[ja, ia]) + float(ground.friction[r, i]))
+            drag = 1.0 + dt * rough * abs(old) * depth ** (-7.0 / 3.0)
+            out = share * max(min((old - g * dt_dx * depth * rise) / drag, most), -most)
+        if share < 1.0:
+            crest = max(crests[k], top)
+            over = over_wall(za + ha, zb + hb, crest, faces.weir[0], 1.0 / dt_dx)
+            out += (1.0 - share) * over
+        flux[i] = out

@@ -1,0 +1,136 @@
+"""What edges and thin walls do, alike for both solvers, against algebra and the ledger."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kernels.flood import godunov, inertial
+from kernels.flood.edges import DISCHARGE, NORMAL, RATING, STAGE, WALL, Edges
+from kernels.flood.faces import BROAD_CREST, Faces, new_faces
+from kernels.flood.water import Ground, Water, new_ground, new_water, stored_m3
+
+DRY = np.zeros(0)
+SOLVERS = {
+    "inertial": (inertial.advance, new_water),
+    "godunov 1": (partial(godunov.advance, order=1), godunov.new_moving),
+    "godunov 2": (partial(godunov.advance, order=2), godunov.new_moving),
+}
+both = pytest.mark.parametrize("solver", SOLVERS)
+
+
+def ends(ground: Ground, first: tuple[int, float], last: tuple[int, float], **more: Any) -> Edges:
+    """Say what the first and the last column do; walls beside."""
+    rows, columns = (n - 2 for n in ground.bed_m.shape)
+    lengths = [columns, columns, rows, rows]
+    kind = np.repeat([WALL, WALL, first[0], last[0]], lengths).astype(np.int8)
+    value = np.repeat([0.0, 0.0, first[1], last[1]], lengths)
+    return Edges(kind, value, value, moved_m3=np.zeros((2, kind.size)), **more)
+
+
+def run(
+    solver: str, ground: Ground, depth_m: Any, until_s: float, *, cell_m: float = 2.0, **more: Any
+) -> Water:
+    advance, start = SOLVERS[solver]
+    water = start(ground, depth_m=depth_m)
+    reached, _ = advance(ground, water, cell_m=cell_m, from_s=0.0, until_s=until_s,
+                         rain_ends_s=DRY, rain_mps=DRY, **more)  # fmt: skip
+    assert reached == until_s
+    return water
+
+
+@both
+def test_a_channel_finds_normal_depth_between_a_discharge_and_a_slope(solver: str) -> None:
+    q, slope, n = 0.5, 0.002, 0.03
+    bed = np.tile(-np.arange(100.0) * 4.0 * slope, (3, 1))
+    ground = new_ground(bed, cell_m=4.0, manning=n)
+    edges = ends(ground, (DISCHARGE, q), (NORMAL, slope))
+    water = run(solver, ground, 0.3, 4000.0, cell_m=4.0, edges=edges)
+    normal = (q * n / np.sqrt(slope)) ** 0.6
+    assert water.depth_m[1, 20:80] == pytest.approx(normal, rel=0.01)
+    came, went = edges.moved_m3.sum(axis=1)
+    assert came == pytest.approx(q * 12.0 * 4000.0, rel=1e-12)
+    assert water.ledger[2] == pytest.approx(went - came, rel=1e-10)
+    assert stored_m3(water, cell_m=4.0) - 0.3 * 4800.0 == pytest.approx(came - went, rel=1e-9)
+
+
+@both
+def test_a_tide_fills_and_empties_a_basin_to_its_level_and_is_counted(solver: str) -> None:
+    ground = new_ground(np.zeros((12, 12)), cell_m=5.0, manning=0.05)
+    for before, level in ((1.0, 0.4), (0.0, 0.7)):
+        edges = ends(ground, (WALL, 0.0), (STAGE, level))
+        water = run(solver, ground, before, 4000.0, cell_m=5.0, edges=edges)
+        assert water.depth_m == pytest.approx(np.full((12, 12), level), abs=0.01)
+        gained = edges.moved_m3[0].sum() - edges.moved_m3[1].sum()
+        assert stored_m3(water, cell_m=5.0) - before * 3600.0 == pytest.approx(gained, rel=1e-9)
+
+
+@both
+def test_a_rating_curve_holds_a_pond_where_what_comes_goes(solver: str) -> None:
+    ground = new_ground(np.zeros((3, 10)), cell_m=2.0, manning=0.02)
+    curve = np.array([[[0.0, 1.0, 2.0], [0.0, 0.2, 1.0]]])
+    edges = ends(ground, (DISCHARGE, 0.3), (RATING, 0.0), curves=curve)
+    water = run(solver, ground, 0.5, 4000.0, edges=edges)
+    assert water.depth_m[1, -1] == pytest.approx(1.0 + 0.1 / 0.8, abs=2e-3)
+
+
+def wall(shape: tuple[int, int], column: int, crest: float, share: float) -> Faces:
+    rows = np.arange(shape[0])
+    all_ = [rows, np.full(shape[0], column), np.full(shape[0], crest), np.full(shape[0], share)]
+    return new_faces(shape, x=all_, y=[np.empty(0)] * 4)
+
+
+@both
+def test_water_stands_at_two_levels_on_both_sides_of_a_wall(solver: str) -> None:
+    bed = np.random.default_rng(2).uniform(0, 0.3, (6, 12))
+    level = np.where(np.arange(12) < 6, 1.2, 0.6)
+    for turned in (False, True):
+        faces = wall((6, 12), 6, 1.5, 0.0)
+        depth, ground_ = level - bed, bed
+        if turned:
+            ground_, depth = bed.T.copy(), depth.T.copy()
+            cols = np.arange(6.0)
+            one = [np.full(6, 6.0), cols, np.full(6, 1.5), np.zeros(6)]
+            faces = new_faces((12, 6), x=[np.empty(0)] * 4, y=one)
+        ground = new_ground(ground_, cell_m=2.0, manning=0.03)
+        faces.crest_x[:] -= bed.min()
+        faces.crest_y[:] -= bed.min()
+        water = run(solver, ground, depth, 100.0, faces=faces)
+        assert water.depth_m == pytest.approx(depth, abs=1e-12)
+        assert max(np.abs(water.now.flux_x).max(), np.abs(water.now.flux_y).max()) <= 1e-12
+
+
+@both
+@pytest.mark.parametrize("tail_m", [0.2, 1.25])
+def test_what_runs_over_a_wall_is_what_the_weir_formula_says(solver: str, tail_m: float) -> None:
+    ground = new_ground(np.zeros((3, 40)), cell_m=2.0, manning=0.03)
+    crest, held = 1.0, 1.5
+    edges = ends(ground, (STAGE, held), (STAGE, tail_m))
+    start = np.where(np.arange(40) < 20, held, tail_m) * np.ones((3, 1))
+    water = run(solver, ground, start, 600.0, edges=edges, faces=wall((3, 40), 20, crest, 0.0))
+    up, down = (water.depth_m[1, at] - crest for at in (19, 20))
+    drowned = (1 - (max(down, 0) / up) ** 1.5) ** 0.385
+    came = edges.moved_m3.copy()
+    advance, _ = SOLVERS[solver]
+    advance(ground, water, cell_m=2.0, from_s=600.0, until_s=700.0, rain_ends_s=DRY, rain_mps=DRY,
+            edges=edges, faces=wall((3, 40), 20, crest, 0.0))  # fmt: skip
+    flow = (edges.moved_m3 - came)[0].sum() / 100.0 / 6.0
+    assert flow == pytest.approx(BROAD_CREST * up**1.5 * drowned, rel=0.02)
+    assert up == pytest.approx(held - crest, abs=0.05)
+
+
+@both
+def test_a_half_open_wall_lets_about_half_through_and_both_sides_become_level(solver: str) -> None:
+    ground = new_ground(np.zeros((3, 20)), cell_m=2.0, manning=0.05)
+    start = np.where(np.arange(20) < 10, 0.5, 0.3) * np.ones((3, 1))
+    passed = []
+    for share in (1.0, 0.5):
+        water = run(solver, ground, start, 1.0, faces=wall((3, 20), 10, 9.0, share))
+        assert stored_m3(water, cell_m=2.0) == pytest.approx(0.4 * 240.0, rel=1e-13)
+        passed.append(water.depth_m[:, 10:].sum() - start[:, 10:].sum())
+    assert passed[1] == pytest.approx(0.5 * passed[0], rel=0.15)
+    water = run(solver, ground, start, 2000.0, faces=wall((3, 20), 10, 9.0, 0.5))
+    assert water.depth_m == pytest.approx(np.full((3, 20), 0.4), abs=1e-3)
