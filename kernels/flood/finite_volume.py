@@ -179,8 +179,7 @@ def _reconstruct(
     _slopes(slope, behind.h, here.h, ahead.h, numbers)
     _times(slope, wet)
     _sides(low.h, high.h, here.h, slope)
-    for i in range(n):
-        slope[i] = by[i] - slope[i]  # of the bed: level less depth
+    _between(slope, by, behind.z, here.z, ahead.z, numbers)
     _sides(low.z, high.z, here.z, slope)
     half_g, dry, one = numbers[HALF_G], numbers[DRY], numbers[ONE]
     hm, hp, zm, zp = low.h, high.h, low.z, high.z
@@ -190,6 +189,22 @@ def _reconstruct(
         by[i] = one / max(here.h[i], dry)
     _moving(low.u, high.u, behind.u, here.u, ahead.u, hm, hp, room, numbers)
     _moving(low.v, high.v, behind.v, here.v, ahead.v, hm, hp, room, numbers)
+
+
+@kernel
+def _between(
+    slope: Floats, level: Floats, za: Floats, z: Floats, zb: Floats, numbers: Floats
+) -> None:
+    """Half of the bed's slope, level less depth, which leaves no face above both its beds.
+
+    Without that the film on a sill tilts with the pond behind, and dams it.
+    """
+    zero = numbers[ZERO]
+    for i in range(slope.size):
+        up, down = z[i] - za[i], zb[i] - z[i]
+        least = max(min(up, zero), min(down, zero))
+        most = min(max(up, zero), max(down, zero))
+        slope[i] = min(max(level[i] - slope[i], least), most)
 
 
 @kernel
@@ -210,15 +225,21 @@ def _moving(
 
 @kernel
 def _cut(
-    out: Floats, h: Floats, z: Floats, h_over: Floats, z_over: Floats, numbers: Floats
-) -> None:
-    """Depth above the common bed of a face; a closed cell mirrors its neighbour."""
+    out: Floats, h: Floats, z: Floats, h_over: Floats, z_over: Floats, coming: Floats,
+    sign: float, numbers: Floats,
+) -> None:  # fmt: skip
+    """Depth above the common bed of a face; a closed cell mirrors its neighbour.
+
+    Below a step that water comes down, it is no less than what comes: a film on a slope of
+    steps runs as one on an even slope (in the manner of Xia et al. 2017), not as over falls.
+    """
     zero, big = numbers[ZERO], numbers[BIG]
     for i in range(out.size):
         own, other, bed, over = h[i], h_over[i], z[i], z_over[i]
+        down = other if coming[i] * sign >= zero else zero
         step = over - bed
         rise = min(max(step, zero), own, other + step)
-        cut = own - max(rise, zero)
+        cut = max(own - max(rise, zero), min(own, down))
         wall = own if over > big else cut
         out[i] = other if bed > big else wall
 
@@ -294,8 +315,8 @@ def _faces(
         room[4, :n],
         room[5, :n],
     )
-    _cut(a, left.h, left.z, right.h, right.z, numbers)
-    _cut(b, right.h, right.z, left.h, left.z, numbers)
+    _cut(a, left.h, left.z, right.h, right.z, right.u, -one, numbers)
+    _cut(b, right.h, right.z, left.h, left.z, left.u, one, numbers)
     _mirrored(ua, left.u, left.z, right.u, numbers)
     _mirrored(ub, right.u, right.z, left.u, numbers)
     _slowest(sa, a, b, ua, ub, numbers)

@@ -3,8 +3,8 @@
 Mass and momentum are carried by the flux between the reconstructed states on both sides of
 a face: HLLC (Toro 2001) with the speeds of Einfeldt and of a dry bed, on depths above the
 common bed of the face (hydrostatic reconstruction, Audusse et al. 2004, in the form of Chen &
-Noelle 2017), which keeps a lake at rest over any ground and lets a thin film run down any
-slope. Order 1 takes the cells' own values; order 2 takes slopes of level, depth and velocity
+Noelle 2017; below a step that water comes down, in the manner of Xia et al. 2017), which keeps
+a lake at rest over any ground and lets a thin film run down any slope. Order 1 takes the cells' own values; order 2 takes slopes of level, depth and velocity
 (monotonised central, van Leer 1977) and the mean of two steps (Heun), with half the slopes
 beside a dry cell and none in one or beside a closed cell. Friction is implicit in the point
 and never turns the water round. A limiter lets no cell give more than it holds.
@@ -156,6 +156,7 @@ def advance(
     ----------
     Audusse et al. (2004), SIAM J. Sci. Comput. 25, 2050-2065.
     Chen & Noelle (2017), SIAM J. Numer. Anal. 55, 758-784.
+    Xia, Liang, Ming & Hou (2017), Water Resour. Res. 53, 3730-3759.
     Toro (2001), Shock-Capturing Methods for Free-Surface Shallow Flows.
     """
     edges = ready(edges, ground)

@@ -204,4 +204,4 @@ def test_fast_channels_are_right_to_five_thousandths(
         error.append(off(water.depth_m[0], one.depth_m))
         assert water.ledger[3] == 0.0
     print(f"MacDonald {name} N=200: relative L1 {error[0]:.1e} order 1, {error[1]:.1e} order 2")
-    assert error[1] <= 5e-3
+    assert max(error) <= 5e-3
