@@ -1,13 +1,14 @@
 """How water moves over a grid, shocks included: the shallow water equations in finite volumes.
 
-Mass and momentum are carried by the flux between the reconstructed states on both sides of
-a face: HLLC (Toro 2001) with the speeds of Einfeldt and of a dry bed, on depths above the
-common bed of the face (hydrostatic reconstruction, Audusse et al. 2004, in the form of Chen &
-Noelle 2017; below a step that water comes down, in the manner of Xia et al. 2017), which keeps
-a lake at rest over any ground and lets a thin film run down any slope. Order 1 takes the cells' own values; order 2 takes slopes of level, depth and velocity
-(monotonised central, van Leer 1977) and the mean of two steps (Heun), with half the slopes
-beside a dry cell and none in one or beside a closed cell. Friction is implicit in the point
-and never turns the water round. A limiter lets no cell give more than it holds.
+Mass and momentum are carried by the flux between the reconstructed states on both sides of a
+face: HLLC (Toro 2001) with the speeds of Einfeldt and of a dry bed, on depths above the common
+bed of the face (hydrostatic reconstruction, Audusse et al. 2004, in the form of Chen & Noelle
+2017; below a step that water comes down, in the manner of Xia et al. 2017), which keeps a lake
+at rest over any ground and lets a thin film run down any slope. Order 1 takes the cells' own
+values; order 2 takes slopes of level, depth and velocity (monotonised central, van Leer 1977)
+and the mean of two steps (Heun), with half the slopes beside a dry cell and none in one or
+beside a closed cell. Friction is implicit in the point and never turns the water round. A
+limiter lets no cell give more than it holds.
 
 Good for dam breaks, jets, steep streets and jumps; for slow water over wide plains
 `kernels.flood.inertial` costs less.
