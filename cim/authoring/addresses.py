@@ -19,7 +19,7 @@ _DEFAULT_STEP_M = 8.0
 
 @dataclass(frozen=True)
 class Address:
-    """The address of one building: road, number, and both as the full text."""
+    """The address of one building: road, number, both as the full text, the number's tag."""
 
     source_id: str
     building: str
@@ -27,6 +27,7 @@ class Address:
     number: str
     text: str
     at_m: float
+    number_tag: str
 
 
 def number_houses(
@@ -42,7 +43,8 @@ def number_houses(
     numbering
         Start number and metres a number of each road.
     text
-        City, district, and the district beyond one road (``far_side``, ``far_side_road``).
+        City, district and, where a border runs along a road, the district on the side of its
+        odd numbers (``far_side``, ``far_side_road``).
     """
     scale = _scales(numbering)
     sides: dict[tuple[str, bool], list[Building]] = {}
@@ -89,6 +91,7 @@ def address_features(addresses: Sequence[Address], gates: Mapping[str, Any]) -> 
                 "road": one.road,
                 "number": one.number,
                 "building": one.building,
+                "number_tag": one.number_tag,
             },
         )
         for one in addresses
@@ -102,10 +105,12 @@ def _scales(numbering: Sequence[Row]) -> dict[str, tuple[int, float]]:
 
 
 def _address(one: Building, number: str, text: Mapping[str, str]) -> Address:
-    beyond = one.road == text["far_side_road"] and not one.even
+    beyond = one.road == text.get("far_side_road") and not one.even
     district = text["far_side"] if beyond else text["district"]
     written = f"{text['city']}{district}{one.road}{number}号"
-    return Address(f"adr-{one.source_id}", one.source_id, one.road, number, written, one.at_m)
+    return Address(
+        f"adr-{one.source_id}", one.source_id, one.road, number, written, one.at_m, one.number_tag
+    )
 
 
 def _place(one: Building) -> tuple[float, str]:

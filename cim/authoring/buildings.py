@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cim.authoring.dice import choose, roll, spread
-from cim.authoring.frame import CRS, LONLAT, StreetFrame
+from cim.authoring.frame import StreetFrame
 from cim.authoring.layers import Feature
 from cim.authoring.plots import Plot
 from cim.authoring.shapes import place, plan
@@ -36,7 +36,15 @@ _STYLES = ["英式"] * 89 + ["意式"] * 41 + ["法式"] * 6 + ["德式"] * 4 + 
 
 @dataclass(frozen=True)
 class Building:
-    """A house: its footprint (projected metres), the plot it stands on, its attributes."""
+    """A house: its footprint (projected metres), the plot it stands on, its attributes.
+
+    Attributes
+    ----------
+    fronts
+        Whether its plot lies on the street, not in a lane behind it.
+    number_tag
+        Where its number comes from: fact or invented.
+    """
 
     source_id: str
     footprint: Any
@@ -45,22 +53,33 @@ class Building:
     even: bool
     number: str | None
     properties: Mapping[str, Any]
+    fronts: bool = True
+    number_tag: str = "invented"
 
 
 def named_buildings(
-    rows: Sequence[Row], plots: Sequence[Plot], villa: Mapping[str, Any], frame: StreetFrame
+    rows: Sequence[Row],
+    plots: Sequence[Plot],
+    models: Mapping[str, Mapping[str, Any]],
+    frame: StreetFrame,
 ) -> list[Building]:
-    """Return the buildings of ``landmarks.csv``; the villa's plan comes from ``villa.toml``."""
+    """Return the buildings of ``landmarks.csv``; `models` say where one has an IFC model.
+
+    Parameters
+    ----------
+    models
+        Building -> its table: centre in degrees, bearing, length, width, ground floor.
+    """
     by_plot = {plot.source_id: plot for plot in plots}
     made = []
     for row in rows:
         name = row.text("source_id")
         plot = by_plot[row.text("plot") or name]
-        is_villa = name == villa["source_id"]
-        footprint = _villa_plan(villa) if is_villa else _named_plan(row, frame)
+        model = models.get(name)
+        footprint = _model_plan(model, frame) if model else _named_plan(row, frame)
         properties = _named_properties(row, float(footprint.area))
-        if is_villa:
-            properties["floor_level_m"] = float(villa["ground_floor_m"])
+        if model:
+            properties["floor_level_m"] = float(model["ground_floor_m"])
         made.append(
             Building(
                 name,
@@ -70,6 +89,8 @@ def named_buildings(
                 plot.even,
                 row.text_or_none("number"),
                 properties,
+                True,
+                row.text("number_tag") or "invented",
             )
         )
     return made
@@ -93,7 +114,7 @@ def street_buildings(plots: Sequence[Plot]) -> list[Building]:
         made.append(
             Building(
                 name, footprint, plot.road, plot.at_m, plot.even, None,
-                _drawn_properties(plot, float(footprint.area)),
+                _drawn_properties(plot, float(footprint.area)), plot.fronts,
             )
         )  # fmt: skip
     return made
@@ -129,7 +150,7 @@ def name_houses(
         free = [
             (abs(one.at_m - expected[name]), i)
             for i, one in side
-            if low < one.at_m < high and "name" not in one.properties
+            if low < one.at_m < high and one.fronts and "name" not in one.properties
             and one.properties["use"] in ("residential", "hotel", "office")
         ]  # fmt: skip
         if not free:
@@ -137,8 +158,9 @@ def name_houses(
         index = min(free)[1]
         old = made[index]
         made[index] = Building(
-            name, old.footprint, road, old.at_m, even, row.text("number"), _renamed(row, old)
-        )
+            name, old.footprint, road, old.at_m, even, row.text("number"), _renamed(row, old),
+            True, "fact",
+        )  # fmt: skip
     return made
 
 
@@ -210,10 +232,10 @@ def building_features(
     return features
 
 
-def _villa_plan(villa: Mapping[str, Any]) -> Any:
-    centre = transform([[villa["lon"], villa["lat"]]], source=LONLAT, target=CRS)[0]
-    turn = math.radians(villa["bearing_deg"])
-    figure = plan("rect", villa["length_m"], villa["width_m"])
+def _model_plan(model: Mapping[str, Any], frame: StreetFrame) -> Any:
+    centre = transform([[model["lon"], model["lat"]]], source=frame.lonlat, target=frame.crs)[0]
+    turn = math.radians(model["bearing_deg"])
+    figure = plan("rect", model["length_m"], model["width_m"])
     return place(figure, centre, (math.sin(turn), math.cos(turn)))
 
 

@@ -83,8 +83,8 @@ def bus_stops(rows: Sequence[Row], network: Network) -> list[Feature]:
 def grid_units(communities: Sequence[Feature], frame: StreetFrame, size_m: float) -> list[Feature]:
     """Return grid units: communities cut into cells of about `size_m` a side.
 
-    The code is the community's twelve digits and a serial of three, counted from west to east
-    and from north to south, as the rules for unit grids have it.
+    The code is the community's twelve digits and a serial of two, counted from west to east
+    and from north to south, as CJ/T 349-2010 has it.
     """
     import shapely
 
@@ -103,7 +103,7 @@ def grid_units(communities: Sequence[Feature], frame: StreetFrame, size_m: float
                 cells += [p for p in shapely.get_parts(cell) if p.area > 200.0]
         cells.sort(key=lambda p: (-round(p.centroid.y / size_m), p.centroid.x))
         for serial, cell in enumerate(cells, start=1):
-            code = f"{one.properties['admin_code']}{serial:03d}"
+            code = f"{one.properties['admin_code']}{serial:02d}"
             snapped = shapely.transform(cell, lambda points: points.round(3))
             made.append(Feature(code, snapped, {"name": f"网格{code}", "code": code}))
     return made

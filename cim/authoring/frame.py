@@ -11,18 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cim.crs import transform
+from cim.errors import SourceError
 
-__all__ = ["CRS", "LONLAT", "StreetFrame", "street_frame"]
-
-CRS = "EPSG:4548"
-LONLAT = "EPSG:4490"
+__all__ = ["StreetFrame", "street_frame"]
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class StreetFrame:
-    """Axes laid along the streets, in metres of EPSG:4548.
+    """Axes laid along the streets, in metres of the district's projected system.
 
     Attributes
     ----------
@@ -30,11 +28,18 @@ class StreetFrame:
         Projected place of the zero point.
     bearing_deg
         Direction of u, clockwise from grid north; v is 90 degrees further clockwise.
+    crs, lonlat
+        The projected system of the district, and the geographic one its GeoJSON is in.
+    height_datum
+        What levels are above.
     """
 
     east_m: float
     north_m: float
     bearing_deg: float
+    crs: str
+    lonlat: str
+    height_datum: str
 
     @property
     def axis(self) -> tuple[float, float]:
@@ -58,8 +63,32 @@ class StreetFrame:
         return np.column_stack([east * sine + north * cosine, east * cosine - north * sine])
 
 
-def street_frame(table: Mapping[str, Any]) -> StreetFrame:
-    """Return the frame of an ``area.toml``: origin in degrees, bearing of the long roads."""
+def street_frame(table: Mapping[str, Any], twin: Mapping[str, Any]) -> StreetFrame:
+    """Return the frame of an ``area.toml``: origin in degrees, bearing of the long roads.
+
+    Parameters
+    ----------
+    table
+        ``[frame]`` of ``area.toml``: lonlat, origin_lon, origin_lat, bearing_deg.
+    twin
+        ``[twin]`` of ``district.toml``: frame, frame_height.
+
+    Raises
+    ------
+    SourceError
+        One of them says not where the district lies.
+    """
+    for name in ("frame", "frame_height"):
+        if name not in twin:
+            raise SourceError("authoring.no_district", given="district.toml", values={"what": name})
+    crs, lonlat = str(twin["frame"]), str(table["lonlat"])
     place = [[float(table["origin_lon"]), float(table["origin_lat"])]]
-    east, north = transform(place, source=LONLAT, target=CRS)[0]
-    return StreetFrame(round(float(east), 3), round(float(north), 3), float(table["bearing_deg"]))
+    east, north = transform(place, source=lonlat, target=crs)[0]
+    return StreetFrame(
+        round(float(east), 3),
+        round(float(north), 3),
+        float(table["bearing_deg"]),
+        crs,
+        lonlat,
+        str(twin["frame_height"]),
+    )

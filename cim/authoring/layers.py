@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cim.authoring.frame import CRS, LONLAT
+from cim.authoring.frame import StreetFrame
 from cim.crs import transform
 
 __all__ = ["Feature", "write_csv", "write_geojson", "write_terrain"]
@@ -26,7 +26,9 @@ class Feature:
     properties: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_geojson(path: Path, features: Sequence[Feature], *, about: str) -> None:
+def write_geojson(
+    path: Path, features: Sequence[Feature], *, frame: StreetFrame, about: str
+) -> None:
     """Write features as GeoJSON (RFC 7946): degrees to 1e-8, about 1 mm, one feature a line.
 
     Parameters
@@ -37,7 +39,9 @@ def write_geojson(path: Path, features: Sequence[Feature], *, about: str) -> Non
     import shapely
 
     moved = transform(
-        np.array([one.geometry for one in features], dtype=object), source=CRS, target=LONLAT
+        np.array([one.geometry for one in features], dtype=object),
+        source=frame.crs,
+        target=frame.lonlat,
     )
     lines = []
     for one, geometry in zip(features, moved, strict=True):
@@ -64,7 +68,9 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object
     path.write_bytes(("\n".join(lines) + "\n").encode())
 
 
-def write_terrain(path: Path, level_m: NDArray[np.float64], *, west: float, north: float) -> None:
+def write_terrain(
+    path: Path, level_m: NDArray[np.float64], *, west: float, north: float, frame: StreetFrame
+) -> None:
     """Write levels as GeoTIFF of whole millimetres (int16, scale 0.001, unit metre), 1 m cells.
 
     Parameters
@@ -82,7 +88,7 @@ def write_terrain(path: Path, level_m: NDArray[np.float64], *, west: float, nort
         "height": level_m.shape[0],
         "count": 1,
         "dtype": "int16",
-        "crs": CRS,
+        "crs": frame.crs,
         "transform": rasterio.Affine(1.0, 0.0, west, 0.0, -1.0, north),
         "compress": "deflate",
         "zlevel": 6,
@@ -94,7 +100,8 @@ def write_terrain(path: Path, level_m: NDArray[np.float64], *, west: float, nort
     with rasterio.open(path, "w", **profile) as file:
         file.write(np.rint(level_m * 1000.0).astype(np.int16), 1)
         file.scales, file.offsets, file.units = (0.001,), (0.0,), ("metre",)
-        file.set_band_description(1, "level above cgvd1985, illustrative 示意数据")
+        about = f"level above {frame.height_datum}, illustrative 示意数据"
+        file.set_band_description(1, about)
 
 
 def _wound(geometry: Any) -> Any:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from cim.authoring.dice import roll, spread
+from cim.authoring.dice import choose, roll, spread
 from cim.authoring.frame import StreetFrame
 from cim.authoring.layers import Feature
 from cim.authoring.shapes import place
@@ -45,6 +45,8 @@ class Plot:
         Middle of the plot and its size along and across the front.
     fabric
         The row of ``fabrics.csv`` or ``landmarks.csv`` that says what stands on it.
+    fronts
+        Whether it lies on its street, not in a lane behind.
     """
 
     source_id: str
@@ -57,6 +59,7 @@ class Plot:
     length_m: float
     depth_m: float
     fabric: Row
+    fronts: bool = True
 
 
 def corridors(network: Network) -> dict[str, Any]:
@@ -107,8 +110,8 @@ def street_plots(
     Parameters
     ----------
     rows
-        Stretches in order of preference: road (``*``: every one), side (odd, even, both), from
-        and to which crossing, fabric, depth, how far behind the street, within which zone.
+        Stretches, served in the order of ``rank``: road (``*``: every one), side (odd, even,
+        both), from and to which crossing, fabric, depth, how far behind the street, zone.
     fabrics
         What the fabrics are: frontage, share of plots built on.
     ground
@@ -123,6 +126,8 @@ def street_plots(
         zone = zones[row.text("within")] if row.text("within") else None
         every = row.text("road") == "*"
         for name in network.roads if every else [row.text("road")]:
+            if zone is not None and not zone.intersects(network.roads[name].line):
+                continue
             for side in ("odd", "even") if row.text("side") == "both" else (row.text("side"),):
                 block = f"{row.text('block')}-{name}-{side}" if every else row.text("block")
                 plots += _stretch(block, row, network, name, side == "even", fabric, ground, zone)
@@ -139,33 +144,51 @@ def infill_plots(
 ) -> list[Plot]:
     """Return plots in lanes (里弄) on the ground that the plots on the streets left free.
 
-    Rows run along u through each zone of ``infill.csv``; a plot belongs to its nearest road.
+    Rows run along u, turned by ``turn_deg``, through each zone of ``infill.csv``. Ground is
+    built in clumps of ``clump_m``, as developers did: one fabric and one depth of plot each.
+    A plot belongs to its nearest road.
     """
     import shapely
 
     kinds = {row.text("fabric"): row for row in fabrics}
-    names = list(network.roads)
+    names = sorted(network.roads)
     tree = shapely.STRtree([network.roads[name].line for name in names])
     plots: list[Plot] = []
     for row in rows:
-        zone, fabric = zones[row.text("within")], kinds[row.text("fabric")]
-        corners = frame.to_uv(shapely.get_coordinates(zone))
+        zone, mixed = zones[row.text("within")], [kinds[name] for name in row.words("fabrics")]
+        turned = replace(frame, bearing_deg=frame.bearing_deg + row.real("turn_deg"))
+        corners = turned.to_uv(shapely.get_coordinates(zone))
         (u0, v0), (u1, v1) = corners.min(axis=0), corners.max(axis=0)
+        depths = (row.real("depth_min_m"), row.real("depth_max_m"))
+        least = min(one.real("frontage_min_m") for one in mixed)
+        lane_m, clump_m, block = row.real("lane_m"), row.real("clump_m"), row.text("block")
         for v in np.arange(math.floor(v0), v1, 2.0):
             u = np.arange(math.floor(u0), u1, 2.0)
-            size = (fabric.real("frontage_min_m"), row.real("depth_m"))
-            likely = _likely(u, float(v), size, row.real("lane_m"), frame, ground, zone)
+            likely = _likely(u, float(v), (least, depths[0]), lane_m, turned, ground, zone)
             skip_to = -math.inf
             for start in u[likely]:
                 if start < skip_to:
                     continue
-                plot = _lane_plot(f"{row.text('block')}-{start:.0f}-{v:.0f}", (start, v), row,
-                                  fabric, network, frame, ground, zone, names, tree)  # fmt: skip
+                clump = f"{block}-{start // clump_m:.0f}-{v // clump_m:.0f}"
+                site = _Site(f"{block}-{start:.0f}-{v:.0f}", (float(start), float(v)),
+                             spread(clump + "/depth", *depths, step=0.5), lane_m)  # fmt: skip
+                wanted = choose(clump + "/fabric", mixed)
+                plot = _lane_plot(site, wanted, mixed, network, turned, ground, zone, names, tree)
                 if plot is not None:
                     plots.append(plot)
                     ground.add(plot.polygon)
                     skip_to = start + plot.length_m + 0.1
     return plots
+
+
+@dataclass(frozen=True)
+class _Site:
+    """A corner in a row of lanes where a plot may begin."""
+
+    name: str
+    corner_uv: tuple[float, float]
+    depth_m: float
+    lane_m: float
 
 
 def _likely(
@@ -195,10 +218,9 @@ def _likely(
 
 
 def _lane_plot(
-    name: str,
-    corner_uv: tuple[float, float],
-    row: Row,
-    fabric: Row,
+    site: _Site,
+    wanted: Row,
+    mixed: Sequence[Row],
     network: Network,
     frame: StreetFrame,
     ground: Taken,
@@ -206,14 +228,19 @@ def _lane_plot(
     names: Sequence[str],
     tree: Any,
 ) -> Plot | None:
+    """Return a plot of the fabric wanted, of a narrower one where it has no room, or None."""
     import shapely
 
-    front = spread(name + "/front", fabric.real("frontage_min_m"), fabric.real("frontage_max_m"))
-    depth, lane = row.real("depth_m"), row.real("lane_m")
-    for front_m in (front, fabric.real("frontage_min_m")):
-        centre = frame.to_xy([[corner_uv[0] + front_m / 2, corner_uv[1] + depth / 2]])[0]
-        polygon = place(_box(front_m, depth), centre, frame.axis)
-        room = place(_box(front_m, depth + 2 * lane), centre, frame.axis)
+    smaller = sorted(mixed, key=lambda one: -one.real("frontage_min_m"))
+    least = wanted.real("frontage_min_m")
+    narrower = [one for one in smaller if one.real("frontage_min_m") < least]
+    tries = [(wanted, _frontage(site.name, wanted))]
+    tries += [(one, one.real("frontage_min_m")) for one in (wanted, *narrower)]
+    for fabric, front_m in tries:
+        u, v = site.corner_uv
+        centre = frame.to_xy([[u + front_m / 2, v + site.depth_m / 2]])[0]
+        polygon = place(_box(front_m, site.depth_m), centre, frame.axis)
+        room = place(_box(front_m, site.depth_m + 2 * site.lane_m), centre, frame.axis)
         if shapely.contains_properly(zone, room) and ground.free(room):
             middle = (float(centre[0]), float(centre[1]))
             road = network.roads[names[int(tree.nearest(shapely.Point(middle)))]]
@@ -222,8 +249,14 @@ def _lane_plot(
             east, north = frame.axis
             to_road = (near.x - middle[0]) * north - (near.y - middle[1]) * east
             along = (east, north) if to_road > 0 else (-east, -north)
-            return Plot(name, polygon, road.name, at_m, even, along, middle, front_m, depth, fabric)
+            return Plot(site.name, polygon, road.name, at_m, even, along, middle,
+                        front_m, site.depth_m, fabric, False)  # fmt: skip
     return None
+
+
+def _frontage(name: str, fabric: Row) -> float:
+    least, most = fabric.real("frontage_min_m"), fabric.real("frontage_max_m")
+    return spread(name + "/front", least, most)
 
 
 def _stretch(
@@ -245,8 +278,7 @@ def _stretch(
     while at_m < stop_m:
         name = f"{block}-{count:02d}"
         if name != chosen:
-            least, most = fabric.real("frontage_min_m"), fabric.real("frontage_max_m")
-            chosen, front = name, spread(name + "/front", least, most)
+            chosen, front = name, _frontage(name, fabric)
         plot = _fit(name, road, at_m, front, even, row, fabric, ground, zone)
         if plot is None:
             at_m += 2.0
@@ -329,16 +361,18 @@ def _fit(
     away = (-along[1], along[0])
     depths = _depths(row, fabric)
     behind = road.width_m / 2.0 + row.real("behind_m")
-    middle_xy = np.array([(start.x + end.x) / 2, (start.y + end.y) / 2])
-    sure = np.array([behind + _SHIFTS[-1] + ground.inner_m, behind + depths[-1] - ground.inner_m])
-    if ground.blocked(middle_xy + np.outer(sure, away)).any():
+    x, y = (start.x + end.x) / 2, (start.y + end.y) / 2
+    deepest = behind + depths[-1] - ground.inner_m
+    for reach in (behind + _SHIFTS[-1] + ground.inner_m, deepest):
+        if ground.blocked_at(x + reach * away[0], y + reach * away[1]):
+            return None
+    reach = behind + depths[-1] / 2.0
+    if zone is not None and not shapely.contains_xy(zone, x + reach * away[0], y + reach * away[1]):
         return None
     for depth_m in depths:
         for shift in _SHIFTS:
             reach = behind + _CLEAR_M + shift + depth_m / 2.0
-            centre = middle_xy + reach * np.array(away)
-            if zone is not None and not shapely.contains_xy(zone, *centre):
-                continue
+            centre = np.array([x + reach * away[0], y + reach * away[1]])
             polygon = place(_box(front_m, depth_m), centre, along)
             if ground.free(polygon):
                 middle = (float(centre[0]), float(centre[1]))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,110 +26,160 @@ from cim.authoring.layers import Feature, write_csv, write_geojson, write_terrai
 from cim.authoring.lines import make_lines
 from cim.authoring.plots import Plot
 from cim.authoring.readings import make_readings
+from cim.authoring.sewers import make_sewers
 from cim.authoring.streets import Network, make_network, road_features
-from cim.authoring.tables import Row, read_rows, read_toml
+from cim.authoring.tables import Tables, read_toml
 from cim.authoring.taken import Taken
 
 __all__ = ["author"]
-
-_ABOUT = "示意数据，非测绘成果。Illustrative, not surveyed. CGCS2000 degrees; levels cgvd1985."
 
 
 def author(folder: Path, *, into: Path | None = None) -> list[Path]:
     """Make every layer of a district from its ``tables/`` and return the files written.
 
+    A layer of which the tables say nothing is not written; the order of their rows means nothing.
+
     Parameters
     ----------
     folder
-        The district: holds ``tables/``.
+        The district: holds ``district.toml``, whose ``[twin]`` says frame and height datum, and
+        ``tables/`` with ``area.toml``, ``roads.csv``, ``courses.csv`` at least.
     into
         Where the layers go; the district itself when None.
 
     Raises
     ------
     SourceError
-        A table is missing or wrong, two houses overlap, a house stands in a street.
+        A table is missing, wrong or unknown, two houses overlap, a house stands in a street.
     """
-    tables, target = folder / "tables", into or folder
-    area = read_toml(tables / "area.toml")
-    frame = street_frame(area["frame"])
-    network = make_network(_rows(tables, "roads"), _rows(tables, "courses"), frame)
-    greens = things.green_features(_rows(tables, "greens"), frame)
+    tables = Tables(folder / "tables")
+    area, twin = tables.toml("area"), read_toml(folder / "district.toml").get("twin", {})
+    site = _site(tables, area, street_frame(area["frame"], twin))
+    layers: dict[str, Sequence[Feature]] = {
+        **_house_layers(site),
+        **_buried_layers(site),
+        **_street_layers(site),
+        **_area_layers(site),
+    }
+    return _write(into or folder, {n: f for n, f in layers.items() if f}, site)
+
+
+@dataclass(frozen=True)
+class _Site:
+    """A district laid out: what its layers are drawn from."""
+
+    tables: Tables
+    area: Mapping[str, Any]
+    frame: StreetFrame
+    network: Network
+    greens: Sequence[Feature]
+    plots: Sequence[Plot]
+    built: Sequence[Building]
+    ground: Ground
+    zones: Mapping[str, Any]
+
+
+def _site(tables: Tables, area: Mapping[str, Any], frame: StreetFrame) -> _Site:
+    network = make_network(tables.needed("roads"), tables.needed("courses"), frame)
+    greens = things.green_features(tables.rows("greens"), frame)
     plots = _plots(tables, network, frame, greens)
-    villa = read_toml(tables / "villa.toml")
-    named = houses.named_buildings(_rows(tables, "landmarks"), plots, villa, frame)
+    named = houses.named_buildings(tables.rows("landmarks"), plots, _models(tables, area), frame)
     rest = [plot for plot in plots if "fabric" in plot.fabric.values]
-    known_by_number = _rows(tables, "named")
-    numbering = _rows(tables, "numbering")
+    known_by_number = tables.rows("named")
     built = houses.name_houses(
         [*named, *houses.street_buildings(rest)],
         known_by_number,
-        places_of_numbers(known_by_number, named, numbering),
+        places_of_numbers(known_by_number, named, tables.rows("numbering")),
     )
     houses.check_clear(built, ground_plan.corridors(network))
-    ground = make_ground(area["terrain"], frame, network, plots, _rows(tables, "bowls"))
-    addresses = number_houses(built, numbering, area["text"])
+    ground = make_ground(area["terrain"], frame, network, plots, tables.rows("bowls"))
+    zones = things.zone_polygons(tables.rows("areas"), frame)
+    return _Site(tables, area, frame, network, greens, plots, built, ground, zones)
+
+
+def _house_layers(site: _Site) -> dict[str, Sequence[Feature]]:
+    addresses = number_houses(site.built, site.tables.rows("numbering"), site.area["text"])
     known = {one.building: one.text for one in addresses}
-    areas, points = _rows(tables, "areas"), _rows(tables, "points")
-    zones = things.zone_polygons(areas, frame)
-    drains, nodes = make_drains(area["drains"], _rows(tables, "outfalls"), network, ground, zones)
-    lines, joints = make_lines(_rows(tables, "lines"), _rows(tables, "conflicts"), network, ground)
-    gates = _gates(built, network)
-    houses_made = houses.building_features(built, _levels(built, ground), known)
-    floors = {one.source_id: one.properties["floor_level_m"] for one in houses_made}
-    communities = things.area_features(areas, "community", frame)
-    street = area["street"]
-    layers: dict[str, Sequence[Feature]] = {
-        "roads": road_features(network),
-        "buildings": houses_made,
-        "parcels": ground_plan.parcel_features(plots),
-        "walls": ground_plan.wall_features(plots),
-        "trees": things.tree_features(_rows(tables, "trees"), network),
-        "greens": greens,
-        "water": things.area_features(areas, "water", frame),
-        "control_zones": things.area_features(areas, "control_zone", frame),
-        "pipes": [*drains, *lines],
-        "pipe_nodes": [*nodes, *joints],
-        "catchments": things.area_features(areas, "catchment", frame),
-        "admin_units": [*things.area_features(areas, "admin_unit", frame), *communities],
-        "grid_units": grid_units(communities, frame, street["grid_unit_m"]),
+    made = houses.building_features(site.built, _levels(site.built, site.ground), known)
+    floors = {one.source_id: one.properties["floor_level_m"] for one in made}
+    gates = _gates(site.built, site.network)
+    entrances = things.point_features(site.tables.rows("points"), "entrance", site.frame)
+    return {
+        "buildings": made,
+        "parcels": ground_plan.parcel_features(site.plots),
+        "walls": ground_plan.wall_features(site.plots),
         "addresses": address_features(addresses, gates),
-        "entrances": [
-            *door_features(built, floors, gates),
-            *things.point_features(points, "entrance", frame),
-        ],
-        "furniture": [
-            *pole_features(network, street["pole_spacing_m"]),
-            *camera_features(network, street["camera_roads"]),
-        ],
-        "places": things.point_features(points, "place", frame),
-        "stops": [
-            *things.point_features(points, "transit_stop", frame),
-            *bus_stops(_rows(tables, "bus_stops"), network),
-        ],
-        "sensors": things.point_features(points, "sensor", frame),
+        "entrances": [*door_features(site.built, floors, gates), *entrances],
     }
-    return _write(target, layers, ground, tables)
 
 
-def _rows(tables: Path, name: str) -> list[Row]:
-    return read_rows(tables / f"{name}.csv")
+def _buried_layers(site: _Site) -> dict[str, Sequence[Feature]]:
+    outfalls = site.tables.rows("outfalls")
+    pipes: list[Feature] = []
+    nodes: list[Feature] = []
+    if outfalls:
+        laid = (outfalls, site.network, site.ground, site.zones)
+        pipes, nodes = make_drains(site.area["drains"], *laid)
+        if "sewers" in site.area:
+            sewers, manholes = make_sewers(site.area["sewers"], *laid, pipes)
+            pipes, nodes = [*pipes, *sewers], [*nodes, *manholes]
+    rows = (site.tables.rows("lines"), site.tables.rows("conflicts"))
+    lines, joints = make_lines(*rows, site.network, site.ground)
+    return {"pipes": [*pipes, *lines], "pipe_nodes": [*nodes, *joints]}
+
+
+def _street_layers(site: _Site) -> dict[str, Sequence[Feature]]:
+    street, points = site.area["street"], site.tables.rows("points")
+    return {
+        "roads": road_features(site.network),
+        "trees": things.tree_features(site.tables.rows("trees"), site.network),
+        "furniture": [
+            *pole_features(site.network, street["pole_spacing_m"]),
+            *camera_features(site.network, street["camera_roads"]),
+        ],
+        "stops": [
+            *things.point_features(points, "transit_stop", site.frame),
+            *bus_stops(site.tables.rows("bus_stops"), site.network),
+        ],
+        "sensors": things.point_features(points, "sensor", site.frame),
+        "places": things.point_features(points, "place", site.frame),
+    }
+
+
+def _area_layers(site: _Site) -> dict[str, Sequence[Feature]]:
+    rows, frame = site.tables.rows("areas"), site.frame
+    units, communities, waters, zones, catchments = (
+        things.area_features(rows, kind, frame)
+        for kind in ("admin_unit", "community", "water", "control_zone", "catchment")
+    )
+    return {
+        "greens": site.greens,
+        "water": waters,
+        "control_zones": zones,
+        "catchments": catchments,
+        "admin_units": [*units, *communities],
+        "grid_units": grid_units(communities, frame, site.area["street"]["grid_unit_m"]),
+    }
+
+
+def _models(tables: Tables, area: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the tables of the IFC models whose plan is a footprint, by building."""
+    made = [tables.toml(name.removesuffix(".toml")) for name in area.get("models", ())]
+    return {one["source_id"]: one for one in made}
 
 
 def _plots(
-    tables: Path, network: Network, frame: StreetFrame, greens: Sequence[Feature]
+    tables: Tables, network: Network, frame: StreetFrame, greens: Sequence[Feature]
 ) -> list[Plot]:
     import shapely
 
-    named = ground_plan.named_plots(_rows(tables, "landmarks"), network, frame)
+    named = ground_plan.named_plots(tables.rows("landmarks"), network, frame)
     streets = shapely.unary_union(list(ground_plan.corridors(network).values()))
     taken = [streets, *(one.geometry for one in greens), *(plot.polygon for plot in named)]
-    ground, fabrics = Taken(taken), _rows(tables, "fabrics")
-    zones = things.zone_polygons(_rows(tables, "areas"), frame)
-    laid = ground_plan.street_plots(_rows(tables, "frontages"), fabrics, network, ground, zones)
-    lanes = ground_plan.infill_plots(
-        _rows(tables, "infill"), fabrics, network, frame, ground, zones
-    )
+    ground, fabrics = Taken(taken), tables.rows("fabrics")
+    zones = things.zone_polygons(tables.rows("areas"), frame)
+    laid = ground_plan.street_plots(tables.rows("frontages"), fabrics, network, ground, zones)
+    lanes = ground_plan.infill_plots(tables.rows("infill"), fabrics, network, frame, ground, zones)
     return [*named, *laid, *lanes]
 
 
@@ -147,16 +198,21 @@ def _gates(built: Sequence[Building], network: Network) -> dict[str, Any]:
     return gates
 
 
-def _write(
-    target: Path, layers: dict[str, Sequence[Feature]], ground: Ground, tables: Path
-) -> list[Path]:
-    written = []
+def _write(target: Path, layers: Mapping[str, Sequence[Feature]], site: _Site) -> list[Path]:
+    frame, ground, written = site.frame, site.ground, []
+    about = (
+        f"示意数据，非测绘成果。Illustrative, not surveyed. Degrees of {frame.lonlat}; "
+        f"levels above {frame.height_datum}."
+    )
     for name, features in layers.items():
         written.append(target / f"{name}.geojson")
-        write_geojson(written[-1], features, about=_ABOUT)
+        write_geojson(written[-1], features, frame=frame, about=about)
     written.append(target / "terrain.tif")
-    write_terrain(written[-1], ground.level_m, west=ground.west, north=ground.north)
-    written.append(target / "readings.csv")
-    rows = make_readings(read_toml(tables / "day.toml"))
-    write_csv(written[-1], ("sensor", "time", "value"), rows)
+    write_terrain(
+        written[-1], ground.level_m, west=ground.west, north=ground.north, frame=site.frame
+    )
+    if layers.get("sensors"):
+        written.append(target / "readings.csv")
+        rows = make_readings(site.tables.toml("day"), layers, site.zones, ground)
+        write_csv(written[-1], ("sensor", "time", "value"), rows)
     return written

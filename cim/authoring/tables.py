@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import csv
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from cim.errors import SourceError
 
-__all__ = ["Row", "read_rows", "read_toml"]
+__all__ = ["KEYS", "Row", "Tables", "read_rows", "read_toml"]
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "roads": ("name",), "courses": ("road", "order"), "crossings": ("road_a", "road_b"),
+    "landmarks": ("source_id",), "named": ("source_id",), "fabrics": ("fabric",),
+    "frontages": ("rank", "block"), "infill": ("rank", "block"), "numbering": ("road",),
+    "areas": ("kind", "source_id"), "points": ("kind", "source_id"), "bowls": ("name",),
+    "greens": ("source_id",), "trees": ("road", "from_road", "to_road"),
+    "outfalls": ("catchment",), "lines": ("system",), "conflicts": ("conflict",),
+    "bus_stops": ("source_id",),
+}  # fmt: skip
+"""Tables a recipe knows, and what names a row of each: rows count in this order, not the file's."""
 
 
 @dataclass(frozen=True)
@@ -76,19 +88,58 @@ class Row:
         )
 
 
-def read_rows(path: Path) -> list[Row]:
-    """Return the rows of a CSV table in UTF-8 whose first line names the columns.
+@dataclass(frozen=True)
+class Tables:
+    """The tables of a district: a folder of CSV and TOML files.
 
     Raises
     ------
     SourceError
-        The table is missing, or a line has more or fewer values than there are columns.
+        The folder holds a CSV table that no recipe knows: its name is misspelt.
+    """
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        for path in sorted(self.folder.glob("*.csv")):
+            if path.stem not in KEYS:
+                known = ", ".join(KEYS)
+                raise SourceError("authoring.odd_table", given=path.name, values={"known": known})
+
+    def rows(self, name: str) -> list[Row]:
+        """Return the rows of a table in the order of their keys; none where it is missing."""
+        path = self.folder / f"{name}.csv"
+        return read_rows(path, KEYS[name]) if path.is_file() else []
+
+    def needed(self, name: str) -> list[Row]:
+        """Return the rows of a table that no district can do without."""
+        return read_rows(self.folder / f"{name}.csv", KEYS[name])
+
+    def toml(self, name: str) -> dict[str, Any]:
+        """Return a TOML table."""
+        return read_toml(self.folder / f"{name}.toml")
+
+
+def read_rows(path: Path, key: Sequence[str] = ()) -> list[Row]:
+    """Return the rows of a CSV table in UTF-8 whose first line names the columns.
+
+    Parameters
+    ----------
+    key
+        Columns that name a row: rows are returned in their order, so that the order of lines
+        in the file means nothing. Whole numbers sort as numbers.
+
+    Raises
+    ------
+    SourceError
+        The table is missing, a line has more or fewer values than there are columns, or two
+        lines have one key.
     """
     if not path.is_file():
         raise SourceError("authoring.no_table", given=path.name)
     with path.open(encoding="utf-8", newline="") as file:
         lines = list(csv.reader(file))
-    header, rows = lines[0], []
+    header, rows = (lines[0] if lines else []), []
     for number, line in enumerate(lines[1:], start=2):
         if len(line) != len(header):
             raise SourceError(
@@ -98,7 +149,18 @@ def read_rows(path: Path) -> list[Row]:
             )
         values = {name: value.strip() for name, value in zip(header, line, strict=True)}
         rows.append(Row(f"{path.name}:{number}", values))
+    if not key:
+        return rows
+    rows.sort(key=lambda row: [_sortable(row.text(name)) for name in key])
+    for one, other in pairwise(rows):
+        if [one.text(name) for name in key] == [other.text(name) for name in key]:
+            named = " ".join(one.text(name) for name in key)
+            raise SourceError("authoring.twice", given=other.where, values={"key": named})
     return rows
+
+
+def _sortable(text: str) -> tuple[int, int, str]:
+    return (0, int(text), "") if text.isdecimal() else (1, 0, text)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -59,6 +59,12 @@ class Taken:
         rows = np.clip((self._north - xy[..., 1]).astype(np.int64), 0, self._cells.shape[0] - 1)
         return np.asarray(self._cells[rows, cols])
 
+    def blocked_at(self, x: float, y: float) -> bool:
+        """Return whether one such point meets taken ground."""
+        col, row = int(x - self._west), int(self._north - y)
+        rows, cols = self._cells.shape
+        return bool(self._cells[min(max(row, 0), rows - 1), min(max(col, 0), cols - 1)])
+
     def free(self, polygon: Any) -> bool:
         """Return whether a polygon touches nothing taken."""
         import shapely

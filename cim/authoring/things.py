@@ -14,6 +14,7 @@ from cim.authoring.layers import Feature
 from cim.authoring.shapes import place, plan
 from cim.authoring.streets import Network
 from cim.authoring.tables import Row
+from cim.registry import standard
 
 __all__ = [
     "area_features", "beside", "green_features", "point_features", "tree_features", "zone_polygons",
@@ -107,8 +108,20 @@ def point_features(rows: Sequence[Row], kind: str, frame: StreetFrame) -> list[F
                 "height_m": row.real("height_m"),
                 "thing": row.text("thing"),
             }
+        elif row.real_or_none("open_m2"):
+            properties |= _room(row)
         made.append(Feature(row.text("source_id"), point, properties))
     return made
+
+
+def _room(row: Row) -> dict[str, Any]:
+    """Return how many a shelter holds: its open ground by what the standard gives each."""
+    each = standard("evacuation.shelter_area_m2").number()
+    return {
+        "open_m2": row.real("open_m2"),
+        "capacity_persons": math.floor(row.real("open_m2") / each),
+        "capacity_basis": f"示意：可用场地 / {each} m² 每人 (evacuation.shelter_area_m2)",
+    }
 
 
 def _tree(name: str, row: Row) -> dict[str, Any]:

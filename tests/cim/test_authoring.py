@@ -20,7 +20,7 @@ from cim.authoring.tables import Row, read_rows, read_toml
 from cim.errors import SourceError
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "wudadao"
-FRAME = StreetFrame(517190.389, 4330858.841, 72.6)
+FRAME = StreetFrame(517190.389, 4330858.841, 72.6, "EPSG:4548", "EPSG:4490", "cgvd1985")
 
 
 def road(name: str, **values: str) -> Row:
@@ -136,6 +136,7 @@ def test_a_missing_or_broken_toml_is_named(tmp_path: Path) -> None:
 def test_a_house_moved_into_a_street_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     folder = tmp_path / "district"
     shutil.copytree(FOLDER / "tables", folder / "tables")
+    shutil.copy(FOLDER / "district.toml", folder)
     path = folder / "tables" / "landmarks.csv"
     text = path.read_text(encoding="utf-8")
     assert ",137,270,91," in text
@@ -144,7 +145,7 @@ def test_a_house_moved_into_a_street_is_refused_and_nothing_is_written(tmp_path:
         from cim.authoring import author
 
         author(folder)
-    assert [one.name for one in folder.iterdir()] == ["tables"]
+    assert sorted(one.name for one in folder.iterdir()) == ["district.toml", "tables"]
 
 
 def test_the_command_says_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
