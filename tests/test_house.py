@@ -132,3 +132,11 @@ def _size(name: str) -> int:
 
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_decisions_are_numbered_in_order_and_no_text_is_half_merged() -> None:
+    text = (ROOT / "DECISIONS.md").read_text("utf-8")
+    numbers = [int(n) for n in re.findall(r"^## (\d+)\.", text, re.MULTILINE)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    for path in (*ROOT.glob("*.md"), *(ROOT / "cim/messages").glob("*.toml")):
+        assert not re.search(r"^(<{7}|>{7}) ", path.read_text("utf-8"), re.MULTILINE), path.name
