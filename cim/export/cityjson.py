@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from cim.crs import split_crs
 from cim.errors import FrameError, RequestError, StoreError
+from cim.export.cityjson_forms import fitting
 from cim.export.cityjson_objects import Described, describe, shapes_of
 from cim.export.cityjson_parts import SCALE_M, Parts
 from cim.export.outcome import Exported, left_out
@@ -321,7 +322,8 @@ class _Writer:
             out["children"] = both
         else:
             out.pop("children", None)
-        geometry = [parts.geometry(body) for body in found.bodies]
+        bodies = (fitting(body, found.type, self.done) for body in found.bodies)
+        geometry = [parts.geometry(body) for body in bodies if body is not None]
         if geometry:
             out["geometry"] = geometry
         return plan.names[id_], out

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,12 @@ class Kept:
 
     def __init__(self) -> None:
         self._open: dict[int, tuple[_Stamp, sqlite3.Connection]] = {}
-        self._facts: dict[tuple[str, int], tuple[tuple[int, int], Any]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._open, self._facts = {}, {}
+        self._open = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Kept:
         return Kept()
@@ -47,7 +46,7 @@ class Kept:
     @contextmanager
     def reading(self, database: Path) -> Iterator[sqlite3.Connection]:
         """Yield a connection in one read transaction."""
-        connection = self._connection(database)
+        connection = self.connection(database)
         if connection.in_transaction:  # a question inside a question
             connection = connect(database)
             try:
@@ -65,25 +64,8 @@ class Kept:
             self._let_go(connection)
             raise
 
-    def facts(self, connection: sqlite3.Connection, key: str, make: Callable[[], Any]) -> Any:
-        """Return what `make` told, told anew once anybody has committed.
-
-        Parameters
-        ----------
-        connection
-            In the transaction of the question.
-        key
-            Names the facts.
-        make
-            Reads them.
-        """
-        stamp = (id(connection), connection.execute("PRAGMA data_version").fetchone()[0])
-        kept = self._facts.get((key, threading.get_ident()))
-        if kept is None or kept[0] != stamp:
-            kept = self._facts[key, threading.get_ident()] = (stamp, make())
-        return kept[1]
-
-    def _connection(self, database: Path) -> sqlite3.Connection:
+    def connection(self, database: Path) -> sqlite3.Connection:
+        """Return this thread's connection, opened where there is none to this very file."""
         thread = threading.get_ident()
         kept = self._open.get(thread)
         if kept is not None:
@@ -96,7 +78,6 @@ class Kept:
                 kept[1].close()
         connection = connect(database)
         seen = database.stat()
-        self._facts.clear()  # a new connection may stand where an old one did
         self._open[thread] = ((seen.st_dev, seen.st_ino, os.getpid()), connection)
         return connection
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from datetime import datetime
@@ -25,7 +25,7 @@ from cim.crs import Frame
 from cim.errors import RequestError, StoreError
 from cim.model.body import BodyPool
 from cim.model.grid import Grid
-from cim.model.kinds import Field, kinds, split_layer
+from cim.model.kinds import kinds, split_layer
 from cim.model.mesh import Instance, Material, Mesh, MeshPool
 from cim.model.table import FeatureTable, concat
 from cim.model.twin import Bounds, layer_names
@@ -33,6 +33,7 @@ from cim.store import disk, rows
 from cim.store.bodies import read_bodies
 from cim.store.folder import connect, generation, read_meta
 from cim.store.kept import Kept
+from cim.store.lookup import Lookup
 from cim.store.raster import read_grid
 from cim.store.schema import SCHEMA_VERSION, index_of, quoted
 
@@ -101,6 +102,10 @@ class StoredTwin:
     @cached_property
     def _database(self) -> Path:
         return self.folder / "city.gpkg"
+
+    @cached_property
+    def _lookup(self) -> Lookup:
+        return Lookup(self.version)
 
     @property
     def report_path(self) -> Path:
@@ -342,12 +347,12 @@ class StoredTwin:
         RequestError
             It is not there.
         """
+        with suppress(sqlite3.Error, StoreError):  # the long way below says what is wrong
+            near = self._lookup.find(self._kept.connection(self._database), id)
+            if near is not None:
+                return near
         with self.reading() as connection:
-            now = self._kept.facts(connection, "one", lambda: _Now.of(connection, self.version))
-            if not now.later:
-                for layer, found in now.rows(connection, id):
-                    return rows.read_rows(found, layer, now.fields(connection, layer))
-            layer = self._layer_of(connection, id, now.tables)
+            layer = self._layer_of(connection, id, _kind_tables(connection))
             if layer is None:
                 raise RequestError("store.no_id", given=id, values={"twin": self.name})
             names = ", ".join(map(quoted, rows.row_columns(split_layer(layer)[0])))
@@ -435,53 +440,6 @@ class StoredTwin:
             ).fetchall()
         names = ("version", "at", "who", "why", "added", "changed", "removed")
         return [dict(zip(names, row, strict=True)) for row in found]
-
-
-@dataclass
-class _Now:
-    """What does not change until somebody commits: kinds, fields, whether there is a later version.
-
-    Attributes
-    ----------
-    tables
-        Kinds that have a table.
-    later
-        Whether the history holds changes after the version asked for.
-    """
-
-    tables: list[str]
-    later: bool
-    asks: dict[str, tuple[str, str]] = dataclass_field(default_factory=dict)
-    declared: dict[str, tuple[Field, ...]] = dataclass_field(default_factory=dict)
-
-    @classmethod
-    def of(cls, connection: sqlite3.Connection, version: int) -> _Now:
-        """Return it as it is in this transaction."""
-        later = connection.execute(
-            "SELECT EXISTS (SELECT 1 FROM cim_history WHERE changeset > ?)", (version,)
-        ).fetchone()[0]
-        made = cls(_kind_tables(connection), bool(later))
-        for name in made.tables:
-            names = ", ".join(map(quoted, rows.row_columns(name)))
-            ask = f"SELECT {names} FROM {quoted(name)} WHERE id = ?"
-            made.asks[name] = (kinds()[name].prefix + "-", ask)
-        return made
-
-    def rows(
-        self, connection: sqlite3.Connection, id: str
-    ) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
-        """Yield the layer and the row of an id."""
-        likely = [ask for prefix, ask in self.asks.values() if id.startswith(prefix)]
-        for ask in (*likely, *(ask for _, ask in self.asks.values() if ask not in likely)):
-            found = connection.execute(ask, (id,)).fetchall()
-            if found:
-                yield found[0][2], found
-
-    def fields(self, connection: sqlite3.Connection, layer: str) -> tuple[Field, ...]:
-        """Return the declared attributes of a layer."""
-        if layer not in self.declared:
-            self.declared[layer] = rows.read_fields(connection, layer)
-        return self.declared[layer]
 
 
 def grid_file(
