@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from cim.crs import Box
-from cim.errors import SourceError
+from cim.errors import CimError, SourceError
 from cim.jobs import QUIET, Job
 from cim.model.kinds import kind, kinds
 from cim.sources.archive import unpack
@@ -55,6 +55,7 @@ _WORDS = {
     "land_cover": ("landcover", "land_cover", "lulc", "地表覆盖"),
     "terrain": ("dem", "dtm", "terrain", "ground", "地形", "高程"),
 }  # fmt: skip
+_MODELS = ("cityjson", "citygml")
 _BY_DIMENSION = {0: "generic", 1: "road", 2: "building"}
 _DIMENSION_OF = {"point": 0, "line": 1, "polygon": 2}
 
@@ -125,6 +126,7 @@ def _expanded(spec: LayerSpec, folder: Path, report: Report, job: Job) -> list[L
         return _osm_layers(spec, folder, report, job)
     inner = unpack(spec.file, folder)
     wanted = [file for file in inner if file.name == spec.options.get("member")] or inner
+    wanted = _one_form_each(wanted, spec, report)
     out: list[LayerSpec] = []
     for number, file in enumerate(wanted):
         one = check_file(file)
@@ -137,6 +139,39 @@ def _expanded(spec: LayerSpec, folder: Path, report: Report, job: Job) -> list[L
             parts = [p for p, t in parts_of(file, one) if t is not None or one.driver == "XLSX"]
             out += [replace(spec, file=file, part=p) for p in ([spec.part] if spec.part else parts)]
     return out
+
+
+def _one_form_each(files: list[Path], spec: LayerSpec, report: Report) -> list[Path]:
+    """Return the files without other forms of a city model that is there already, said aloud.
+
+    A model is often delivered as CityGML and CityJSON side by side: taken twice, every
+    building would stand twice. Forms of one model have the same name up to its first dot.
+    """
+    forms: dict[tuple[Path, str], list[Path]] = {}
+    for file in files:
+        if check_file(file).reader in _MODELS:
+            forms.setdefault((file.parent, file.name.split(".")[0]), []).append(file)
+    left_out: set[Path] = set()
+    for some in (names for names in forms.values() if len(names) > 1):
+        some.sort(key=lambda f: (f.suffix.lower() not in (".gml", ".xml", ".citygml"), f.name))
+        taken = next((f for f in some if _is_readable(replace(spec, file=f))), some[0])
+        for file in some:
+            if file != taken:
+                left_out.add(file)
+                says = {"member": file.name, "taken": taken.name}
+                report.note("source.archive_same", file=spec.file.name, layer="", values=says)
+    return [file for file in files if file not in left_out]
+
+
+def _is_readable(spec: LayerSpec) -> bool:
+    reader = check_file(spec.file).reader
+    try:
+        inner_reader(str(reader)).look(spec, report=Report())
+    except SourceError:
+        return False
+    except CimError:  # what it is in can still be said by the caller
+        return True
+    return True
 
 
 def _has_place(spec: LayerSpec, file: Path, found: Format) -> bool:
