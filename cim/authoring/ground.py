@@ -123,22 +123,27 @@ def _pave(
 ) -> None:
     carriage = np.full(level.shape, -np.inf, dtype=np.float32)
     footway = np.full(level.shape, -np.inf, dtype=np.float32)
-    for link in network.links:
-        road = network.roads[link.road]
+    nearest = np.full(level.shape, np.inf)  # metres to the course of one road at a time
+    for road in network.roads.values():
         half, wall = road.carriageway_m / 2.0, road.width_m / 2.0
-        kerb_top = table["kerb_m"] - table["crown_below_m"] - table["camber"] * half
-        bends = np.asarray(link.line.coords)
-        for start, end in pairwise(bends):
+        windows = []
+        for start, end in pairwise(np.asarray(road.line.coords)):
             low, high = np.minimum(start, end) - wall, np.maximum(start, end) + wall
             window = _window(x, y, (low[0], low[1], high[0], high[1]))
-            if window is None:
-                continue
-            rows, cols = window
-            away = _distance(x[cols], y[rows], start, end)
+            if window is not None:
+                rows, cols = window
+                away = _distance(x[cols], y[rows], start, end)
+                np.minimum(nearest[window], away, out=nearest[window])
+                windows.append(window)
+        kerb_top = table["kerb_m"] - table["crown_below_m"] - table["camber"] * half
+        for window in windows:
+            away = nearest[window]
             crown = -table["crown_below_m"] - table["camber"] * away
             path = kerb_top + table["footway_slope"] * (away - half)
-            _raise(carriage[rows, cols], np.where(away <= half, crown, -np.inf))
-            _raise(footway[rows, cols], np.where((away > half) & (away <= wall), path, -np.inf))
+            _raise(carriage[window], np.where(away <= half, crown, -np.inf))
+            _raise(footway[window], np.where((away > half) & (away <= wall), path, -np.inf))
+        for window in windows:
+            nearest[window] = np.inf
     street = np.where(np.isfinite(carriage), carriage, footway)
     paved = np.isfinite(street)
     level[paved] = plain[paved] + street[paved]
@@ -150,7 +155,7 @@ def _raise(target: NDArray[np.float32], values: Array) -> None:
 
 def _distance(x: Array, y: Array, start: Array, end: Array) -> Array:
     run = end - start
-    square = float(run @ run)
+    square = float(run[0] * run[0] + run[1] * run[1])
     dx, dy = x[None, :] - start[0], y[:, None] - start[1]
     share = np.clip((dx * run[0] + dy * run[1]) / square, 0.0, 1.0)
     return np.asarray(np.sqrt((dx - share * run[0]) ** 2 + (dy - share * run[1]) ** 2))

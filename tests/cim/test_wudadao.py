@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,23 +18,10 @@ from tests.cim.wudadao import (
     ground,
     layer,
     level_at,
+    readings,
     road_lines,
     table,
 )  # fmt: skip
-
-
-@cache
-def links() -> list[tuple[str, str, str]]:
-    """Return (from, to, oneway) of every link, read from the end coordinates, not the names."""
-    made = json.loads((FOLDER / "roads.geojson").read_text(encoding="utf-8"))
-    return [
-        (
-            str(one["geometry"]["coordinates"][0]),
-            str(one["geometry"]["coordinates"][-1]),
-            one["properties"]["单行"],
-        )
-        for one in made["features"]
-    ]
 
 
 def test_the_shipped_layers_are_what_the_recipe_makes(tmp_path: Path) -> None:
@@ -55,7 +40,10 @@ def test_the_shipped_layers_are_what_the_recipe_makes(tmp_path: Path) -> None:
 
 
 def test_the_folder_is_small_and_says_that_it_is_illustrative() -> None:
-    assert sum(path.stat().st_size for path in FOLDER.glob("*.*")) < 12_000_000
+    whole = sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file())
+    models = sum(path.stat().st_size for path in FOLDER.glob("*.ifc"))
+    print(f"{whole / 1e6:.2f} MB, {models / 1e6:.2f} MB of it IFC")
+    assert whole < 12_000_000
     assert (FOLDER / "terrain.tif").stat().st_size < 4_000_000
     for name in LAYERS:
         assert "示意数据" in (FOLDER / f"{name}.geojson").read_text(encoding="utf-8")[:400]
@@ -100,25 +88,6 @@ def test_the_villa_stands_where_the_public_position_says() -> None:
     near = shapely.shortest_line(houses["munan-50"], shapely.union_all(road_lines()["睦南道"]))
     (x0, y0), (x1, y1) = near.coords
     assert x1 > x0 and y1 < y0
-
-
-def test_every_link_can_be_reached_from_every_other() -> None:
-    ahead: dict[str, set[str]] = {}
-    back: dict[str, set[str]] = {}
-    for start, end, oneway in links():
-        pairs = [(start, end)] if oneway == "yes" else [(start, end), (end, start)]
-        for one, other in pairs:
-            ahead.setdefault(one, set()).add(other)
-            back.setdefault(other, set()).add(one)
-    nodes = {node for start, end, _ in links() for node in (start, end)}
-    for way in (ahead, back):
-        seen, waiting = set(), [next(iter(sorted(nodes)))]
-        while waiting:
-            node = waiting.pop()
-            if node not in seen:
-                seen.add(node)
-                waiting += sorted(way.get(node, ()))
-        assert seen == nodes
 
 
 def test_only_dali_road_is_one_way() -> None:
@@ -210,31 +179,6 @@ def test_terrain_declares_its_unit_and_system_and_stays_between_2_and_4_metres()
     assert levels.min() > 2.4 and levels.max() < 4.0
 
 
-def test_the_street_falls_to_its_kerb_and_the_kerb_steps_up() -> None:
-    line = max(road_lines()["睦南道"], key=lambda one: one.length)
-    middle = line.interpolate(0.5, normalized=True)
-    ahead = line.interpolate(line.length / 2 + 1.0)
-    east, north = ahead.x - middle.x, ahead.y - middle.y
-
-    def level(offset_m: float) -> float:
-        return float(
-            np.mean(
-                [
-                    level_at(
-                        middle.x + along * east - offset_m * north,
-                        middle.y + along * north + offset_m * east,
-                    )
-                    for along in range(-20, 21)
-                ]
-            )
-        )
-
-    for side in (-1, 1):
-        crown, gutter, kerb = (level(side * away) for away in (0.0, 3.5, 5.5))
-        assert (crown - gutter) / 3.5 == pytest.approx(0.018, abs=0.003)
-        assert kerb - gutter == pytest.approx(0.15 + 0.018, abs=0.04)
-
-
 def test_every_house_has_a_door_on_its_wall_at_its_floor_and_on_the_network() -> None:
     doors = [(p, point) for p, point in layer("entrances") if "building" in p]
     houses = {p["source_id"]: (p, house) for p, house in layer("buildings")}
@@ -265,21 +209,12 @@ def test_grid_units_tile_their_communities_with_codes_of_14_digits() -> None:
         assert sum(g.area for g in mine) == pytest.approx(whole.area, rel=0.002)
 
 
-def test_readings_cover_a_day_and_the_level_follows_the_rain() -> None:
+def test_readings_cover_a_day_of_every_sensor() -> None:
     with (FOLDER / "readings.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    series: dict[str, list[float]] = {}
-    for row in rows:
-        assert row["time"].endswith("+08:00")
-        series.setdefault(row["sensor"], []).append(float(row["value"]))
-    assert set(series) == {p["source_id"] for p, _ in layer("sensors")}
-    assert {len(values) for values in series.values()} == {96}
-    rain, level = np.array(series["rain-1"]), np.array(series["level-1"])
-    assert 20.0 < rain.sum() / 4 < 80.0
-    assert rain.argmax() < level.argmax() < rain.argmax() + 12
-    assert level[: rain.nonzero()[0][0]].max() == 0.0
-    assert np.mean(series["traffic-2"][62:70]) < np.mean(series["traffic-2"][40:56])
-    assert min(series["air-1"]) == min(series["air-1"][58:76])
+    assert all(row["time"].endswith("+08:00") for row in rows)
+    assert set(readings()) == {p["source_id"] for p, _ in layer("sensors")}
+    assert {len(values) for values in readings().values()} == {96}
 
 
 def test_every_row_of_the_tables_says_whether_it_is_fact() -> None:

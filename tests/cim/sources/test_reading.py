@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -311,9 +312,14 @@ def test_progress_only_goes_forward(tmp_path: Path) -> None:
 
 def test_the_sketch_of_wudadao_comes_in_whole() -> None:
     path = Path(__file__).resolve().parents[3] / "data" / "wudadao" / "district.toml"
+    start = time.process_time()
     built = build_twin(read_district(path))
+    spent = time.process_time() - start
+    print(f"built in {spent:.1f} CPU s")
+    assert spent <= 20.0
     total = built.report.total
     assert total.read == total.kept and total.repaired == total.rejected == 0
+    assert {entry["action"] for entry in built.report.record()["entries"]} == {"note"}
     assert built.twin.frame.crs == "EPSG:4548" and built.twin.frame.height_datum == "cgvd1985"
     assert all(table.illustrative for table in built.twin.tables.values())
     assert len(built.observations) > 0
