@@ -62,9 +62,14 @@ _ADV_HEIGHTS = {
     "DHHN2016_NH": "EPSG:7837",
     "DHHN92_NH": "EPSG:5783",
     "DHHN85_NOH": "EPSG:5784",
+    "DHHN12_NOH": "EPSG:7699",
     "SNN76_NH": "EPSG:5785",
 }
-"""Height systems of the German surveys (AdV, GeoInfoDok) by the name after ``DE_``."""
+"""Height systems of the German surveys (AdV, GeoInfoDok) by the name after ``DE_``.
+
+Each is the system of that name in the EPSG register (the suite asks PROJ's copy of it);
+SNN76 is also in the list of the Bundesamt für Kartographie und Geodäsie, as DE_KRON / NH.
+"""
 _URN_PARTS = re.compile(
     r"urn:ogc:def:crs,crs:EPSG:(?:[\d.]*:)?(\d{4,6})(?:,crs:EPSG:(?:[\d.]*:)?(\d{4,6}))?",
     re.IGNORECASE,
@@ -148,7 +153,11 @@ def _split_text(text: str) -> tuple[str, str | None]:
 def _split_survey(found: re.Match[str], given: str) -> tuple[str, str | None]:
     """Return what the German surveys' names mean; a height they do not list is not guessed."""
     plane = found[1].upper()
-    gauss, utm = re.fullmatch(r"DHDN_3GK([2-5])", plane), re.fullmatch(r"ETRS89_UTM(3[1-3])", plane)
+    # a state's own net (_NI100, _RP180) is a realisation of the same system, some dm apart
+    gauss, utm = (
+        re.fullmatch(r"DHDN_3GK([2-5])(?:_[A-Z]{2}\w*)?", plane),
+        re.fullmatch(r"ETRS89_UTM(3[1-3])", plane),
+    )
     if gauss is not None:
         crs = f"EPSG:{31464 + int(gauss[1])}"
     elif utm is not None:

@@ -16,6 +16,7 @@ from cim.model.body import Body, BodyPool
 from cim.model.facets import Fault
 from cim.model.ids import own_ids
 from cim.model.kinds import COMMON, kind, split_layer
+from cim.model.shells import shell_faults
 from cim.model.table import FeatureTable, as_column
 from cim.registry import standard
 from cim.sources.footprints import Shape, shape_of
@@ -26,6 +27,8 @@ from cim.sources.spec import LayerSpec, Loaded
 from cim.sources.surfacing import Surfaced, mesh_pool
 
 __all__ = ["assemble"]
+
+Told = tuple[str, dict[str, Any]]
 
 _DEEPEST = 64  # parents above parents; more is a circle
 
@@ -73,6 +76,7 @@ def assemble(
     bodies = [replace(b, object_id=ids[o.name]) for o in objects for b in o.bodies]
     plane_m = float(standard("quality.face_plane_m").number())
     surfaced = mesh_pool(bodies, model, plane_m=plane_m, job=job)
+    shells = _shell_faults(bodies)
     groups: dict[str, list[RawObject]] = defaultdict(list)
     for one in objects:
         groups[layers[one.name]].append(one)
@@ -81,7 +85,7 @@ def assemble(
         table, kept = _table(layer, group, spec, ids=ids, parents=parents, shapes=shapes)
         tables.append(table)
         records.update(kept)
-    _account(model, groups, ids, surfaced, spec, report)
+    _account(model, groups, ids, surfaced, shells, spec, report)
     pool = BodyPool(
         bodies=bodies,
         templates=tuple(model.templates),
@@ -235,6 +239,7 @@ def _account(
     groups: Mapping[str, Sequence[RawObject]],
     ids: Mapping[str, str],
     surfaced: Surfaced,
+    shells: Mapping[str, list[Told]],
     spec: LayerSpec,
     report: Report,
 ) -> None:
@@ -250,7 +255,9 @@ def _account(
         count.read += len(group)
         count.kept += len(group)
         for one in group:
-            faults = [*one.faults, *_face_faults(surfaced.faults.get(ids[one.name], []))]
+            id_ = ids[one.name]
+            faults = [*one.faults, *_face_faults(surfaced.faults.get(id_, []))]
+            faults += shells.get(id_, [])
             count.repaired += bool(faults)
             for key, values in faults:
                 report.repair(key, file=file, layer=layer, object=one.name, values=values)
@@ -262,6 +269,16 @@ def _account(
             "meshes": len(surfaced.pool.meshes),
         }
         report.note("source.model.faces", file=file, layer=next(iter(groups)), values=values)
+
+
+def _shell_faults(bodies: Sequence[Body]) -> dict[str, list[Told]]:
+    """Return one line for each fault of an object's solids."""
+    out: dict[str, list[Told]] = defaultdict(list)
+    for fault in shell_faults(bodies):
+        body = bodies[fault.body]
+        values = {"count": fault.count, "lod": body.lod or "-", "code": fault.code}
+        out[body.object_id].append((f"source.model.shell_{fault.code}", values))
+    return out
 
 
 def _face_faults(found: Sequence[tuple[Body, Fault]]) -> list[tuple[str, dict[str, Any]]]:

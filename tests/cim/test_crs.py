@@ -372,3 +372,20 @@ def test_proj_stays_off_the_network_in_every_thread_and_crs_loads_it_late():
 def test_a_name_of_the_german_surveys_is_its_map_system():
     # AdV: ETRS89 in UTM zone 32 is EPSG:25832; the height system stands behind the asterisk.
     assert parse_crs("urn:adv:crs:ETRS89_UTM32*DE_DHHN92_NH") == "EPSG:25832"
+    # LGLN Niedersachsen, questions and answers on GNTRANS_NI: EPSG:31466 is DE_DHDN_3GK2_NI100
+    assert parse_crs("urn:adv:crs:DE_DHDN_3GK2_NI100") == "EPSG:31466"
+
+
+@pytest.mark.parametrize(
+    ("name", "registered"),
+    [
+        ("DHHN2016_NH", "DHHN2016 height"),
+        ("DHHN92_NH", "DHHN92 height"),
+        ("DHHN85_NOH", "DHHN85 height"),
+        ("DHHN12_NOH", "DHHN12 height"),
+        ("SNN76_NH", "SNN76 height"),
+    ],
+)
+def test_a_height_system_of_the_german_surveys_is_that_of_the_same_name_in_epsg(name, registered):
+    _, height = crs.split_crs(f"urn:adv:crs:ETRS89_UTM32*DE_{name}")
+    assert crs.proj_crs(height).name == registered
