@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("ifcopenshell")
 
 from bim_import._shell_faces import closed, volume_of
-from bim_import.authoring import read_facts
+from bim_import.authoring import read_model
 from bim_import.meshing import read_and_mesh
 from bim_import.reader import local_groups
 from cim.jobs import QUIET
@@ -39,7 +39,7 @@ def area(done: Done, one: Instance) -> float:
 
 
 def test_footprint_and_roof_outline_are_two_things(villa: Done) -> None:
-    facts = read_facts(DATA / "tables" / "villa.toml")
+    facts = read_model(DATA / "tables" / "models" / "villa.toml").facts
     surface = {}
     for one in forms(villa, "0"):
         mesh = villa.loaded.meshes.meshes[one.mesh_id]

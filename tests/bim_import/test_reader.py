@@ -18,7 +18,7 @@ pytest.importorskip("ifcopenshell")
 import ifcopenshell
 
 from bim_import._frames import receive, send
-from bim_import.authoring import read_facts
+from bim_import.authoring import read_model
 from bim_import.reader import probe, read
 from cim import messages
 from cim.crs import Frame
@@ -37,7 +37,7 @@ FRAME = Frame("EPSG:4548", "cgvd1985", (517000.0, 4330000.0))
 
 def footprint() -> shapely.Polygon:
     """Return the rectangle that villa.toml gives, in EPSG:4548."""
-    facts = read_facts(DATA / "tables" / "villa.toml")
+    facts = read_model(DATA / "tables" / "models" / "villa.toml").facts
     bearing = np.radians(facts.bearing_deg)
     along = np.array([np.sin(bearing), np.cos(bearing)]) * facts.length_m / 2
     across = np.array([-np.cos(bearing), np.sin(bearing)]) * facts.width_m / 2
@@ -122,9 +122,9 @@ def test_the_model_becomes_the_detailed_form_of_the_building_it_stands_on(joined
 
 def test_without_a_building_under_it_the_model_is_a_building_of_its_own(alone: Done) -> None:
     villa = alone.table("building/bim").row(0)
-    facts = read_facts(DATA / "tables" / "villa.toml")
-    assert villa["height_m"] == pytest.approx(facts.storeys * facts.storey_height_m)
-    assert villa["ridge_m"] == pytest.approx(villa["height_m"] + facts.roof_rise_m)
+    facts = read_model(DATA / "tables" / "models" / "villa.toml").facts
+    assert villa["height_m"] == pytest.approx(2 * 3.6)
+    assert villa["ridge_m"] == pytest.approx(7.2 + 0.395 * 8.1)  # half of the depth with eaves
     assert villa["floor_level_m"] == pytest.approx(facts.ground_floor_m)
     assert (villa["year"], villa["use"], villa["storeys_above"]) == (1925, "居住", 2)
     assert villa["illustrative"]
@@ -142,12 +142,12 @@ def test_walls_stand_inside_the_footprint_and_eaves_may_not_reach_far(joined: Do
 
 
 def test_meshes_stand_at_the_heights_of_the_table(joined: Done) -> None:
-    facts = read_facts(DATA / "tables" / "villa.toml")
+    facts = read_model(DATA / "tables" / "models" / "villa.toml").facts
     table = joined.table("building_element")
     floor = table.row(table.texts("name").index("首层楼板"))
     assert floor["top_m"] == pytest.approx(facts.ground_floor_m, abs=1e-3)
     tile = table.row(table.texts("name").index("屋面"))
-    ridge = facts.ground_floor_m + 2 * facts.storey_height_m + facts.roof_rise_m
+    ridge = facts.ground_floor_m + 2 * 3.6 + 0.395 * 8.1
     assert tile["top_m"] == pytest.approx(ridge, abs=1e-3)
 
 
