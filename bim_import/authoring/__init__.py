@@ -4,7 +4,8 @@
 ``data/wudadao/tables/models``.
 """
 
+from bim_import.authoring.reading import read_model
 from bim_import.authoring.recipe import LABEL, author_models, draw_model, model_ifc
-from bim_import.authoring.table import Facts, Model, read_model
+from bim_import.authoring.table import Facts, Model
 
 __all__ = ["LABEL", "Facts", "Model", "author_models", "draw_model", "model_ifc", "read_model"]

@@ -327,8 +327,8 @@ class Drawing:
 
     def close(self) -> None:
         """Write the relations gathered on the way: sets, containment, parts, materials, types."""
-        for key, owners in self._defined.items():
-            self._define(*key, owners)
+        for (ifc_class, name, values), owners in self._defined.items():
+            self._define(ifc_class, name, values, owners)
         for whole, parts in self._contained.values():
             self.relate("IfcRelContainedInSpatialStructure", f"{whole.GlobalId}/contains", {
                 "RelatedElements": parts, "RelatingStructure": whole,

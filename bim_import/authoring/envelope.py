@@ -10,9 +10,8 @@ general polygonal figures in the plane'). Metres, z up.
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,10 +19,9 @@ import numpy as np
 
 from cim.errors import SourceError
 
-__all__ = ["Piece", "Plane", "Roof", "flat", "gable", "hips", "mansard", "roof_over"]
+__all__ = ["Piece", "Plane", "Roof", "edges_of", "roof_over"]
 
 Point = tuple[float, float]
-Ring = Sequence[Sequence[float]]
 
 _GRID_M = 1e-5
 _STEP_M = 0.02
@@ -123,7 +121,7 @@ class Roof:
         """Return the ends of ridges and hips, which carry cap tiles."""
         left: dict[tuple[Point, Point], tuple[Any, Plane]] = {}
         for shape, plane in self.faces:
-            for a, b in _edges(shape):
+            for a, b in edges_of(shape):
                 left[a, b] = (shape, plane)
         found = []
         for (a, b), (_, plane) in left.items():
@@ -151,7 +149,7 @@ class Roof:
                 cut = shapely.LineString(ends).intersection(shape)
                 for piece in shapely.get_parts(cut):
                     if piece.length > 0.2:
-                        low, high = sorted(piece.coords, key=lambda p: plane.at(*p))  # noqa: B023
+                        low, high = sorted(piece.coords, key=lambda p: plane.at(*p))
                         yield (
                             np.array([*low, plane.at(*low)]), np.array([*high, plane.at(*high)]),
                             np.array([*across, 0.0]),
@@ -168,39 +166,6 @@ class Roof:
                 whole = [one for one in found if one.area > 1e-6]
             for one in whole:
                 yield [(x, y) for x, y in shapely.orient_polygons(one).exterior.coords[:-1]], plane
-
-
-def hips(outline: Ring, *, eaves_m: float, slope: float) -> list[Piece]:
-    """Return a hip roof over a convex plan, or one of right angles along the axes."""
-    return _over(outline, lambda ring: [_leaning(e, eaves_m, slope) for e in ring])
-
-
-def mansard(
-    outline: Ring, *, eaves_m: float, slope: float, break_m: float, upper_slope: float
-) -> list[Piece]:
-    """Return a mansard: steep over the first `break_m` from the eaves, then flatter."""
-    lift = eaves_m + break_m * (slope - upper_slope)
-    return _over(outline, lambda ring: [
-        plane for e in ring
-        for plane in (_leaning(e, eaves_m, slope), _leaning(e, lift, upper_slope))
-    ])  # fmt: skip
-
-
-def gable(low: Point, high: Point, *, eaves_m: float, slope: float, along_x: bool) -> list[Piece]:
-    """Return a gable roof over the rectangle between two corners, its ridge along x or y."""
-    import shapely
-
-    ring = _edges(shapely.box(*low, *high))
-    sides = [e for e in ring if (abs(e[0][1] - e[1][1]) < _GRID_M) == along_x]
-    planes = tuple(_leaning(e, eaves_m, slope) for e in sides)
-    return [Piece(shapely.box(*low, *high), planes)]
-
-
-def flat(outline: Ring, *, top_m: float) -> list[Piece]:
-    """Return a level roof."""
-    import shapely
-
-    return [Piece(shapely.Polygon(outline), (Plane(0.0, 0.0, top_m),))]
 
 
 def roof_over(pieces: Sequence[Piece], *, holes: Sequence[Any] = (), where: str = "") -> Roof:
@@ -272,7 +237,7 @@ def _cut(shape: Any, a: float, b: float, c: float) -> Any:
 def _checked(roof: Roof, where: str) -> Roof:
     height: dict[tuple[Point, Point], Plane] = {}
     for shape, plane in roof.faces:
-        height |= dict.fromkeys(_edges(shape), plane)
+        height |= dict.fromkeys(edges_of(shape), plane)
     for (a, b), plane in height.items():
         other = height.get((b, a), plane)
         apart = max(abs(plane.at(*p) - other.at(*p)) for p in (a, b))
@@ -280,41 +245,6 @@ def _checked(roof: Roof, where: str) -> Roof:
             values = {"reason": f"roof step {apart:.2f} m at {a[0]:.2f}, {a[1]:.2f}"}
             raise SourceError("bim.table_wrong", given=where, values=values)
     return roof
-
-
-def _over(outline: Ring, planes: Callable[[Any], list[Plane]]) -> list[Piece]:
-    """Return a piece for a convex plan, else one for each of its largest rectangles."""
-    import shapely
-
-    plan = shapely.Polygon(outline)
-    convex = plan.convex_hull.area - plan.area < 1e-6
-    shapes = [plan] if convex else _rectangles(plan)
-    return [Piece(shape, tuple(planes(_edges(shape)))) for shape in shapes]
-
-
-def _rectangles(plan: Any) -> list[Any]:
-    """Return the rectangles in a plan of right angles that fit in no other."""
-    import shapely
-
-    corners = list(plan.exterior.coords)
-    xs, ys = (sorted({round(p[i], 4) for p in corners}) for i in (0, 1))
-    fitting = [
-        shapely.box(x0, y0, x1, y1)
-        for (x0, x1), (y0, y1) in itertools.product(
-            itertools.combinations(xs, 2), itertools.combinations(ys, 2)
-        )
-    ]
-    inside = plan.buffer(1e-3, join_style="mitre")
-    fitting = [box for box in fitting if inside.covers(box)]
-    return [b for b in fitting if not any(o is not b and o.covers(b) for o in fitting)]
-
-
-def _leaning(edge: tuple[Point, Point], eaves_m: float, slope: float) -> Plane:
-    """Return the plane rising inwards from the edge of a counter-clockwise ring."""
-    (x0, y0), (x1, y1) = edge
-    length = math.hypot(x1 - x0, y1 - y0)
-    a, b = -(y1 - y0) / length * slope, (x1 - x0) / length * slope
-    return Plane(a, b, eaves_m - a * x0 - b * y0)
 
 
 def _welded(faces: Sequence[tuple[Any, Plane]]) -> list[tuple[Any, Plane]]:
@@ -393,7 +323,8 @@ def _bends(ring: list[Point]) -> list[Point]:
     return kept
 
 
-def _edges(shape: Any) -> list[tuple[Point, Point]]:
+def edges_of(shape: Any) -> list[tuple[Point, Point]]:
+    """Return the edges of a polygon, counter-clockwise, those of holes clockwise."""
     return [e for r in _rings(shape) for e in zip(r, r[1:] + r[:1], strict=True)]
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from bim_import.authoring.drawing import Drawing
 from bim_import.authoring.house import Sizes, build_house
+from bim_import.authoring.reading import read_model
 from bim_import.authoring.ring import build_ring
-from bim_import.authoring.table import Facts, House, Model, read_model
+from bim_import.authoring.table import Facts, House, Model
 from cim.authoring.frame import CRS
 from cim.crs.transform import grid_convergence_deg
 

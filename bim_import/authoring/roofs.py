@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from bim_import.authoring.drawing import Drawing
-from bim_import.authoring.envelope import Piece, Roof, flat, gable, hips, mansard, roof_over
+from bim_import.authoring.envelope import Piece, Roof, roof_over
 from bim_import.authoring.holes import Joinery
+from bim_import.authoring.pieces import flat, gable, hips, mansard
 from bim_import.authoring.plan import outset
 from bim_import.authoring.table import Chimney, Dormer, House, RoofSpec
 from cim.errors import SourceError
