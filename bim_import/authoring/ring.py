@@ -106,17 +106,35 @@ class _Ring:
     # -- pieces ------------------------------------------------------------
 
     def _solid(
-        self, it: _Part, r0: float, r1: float, height_m: float, z_m: float = 0.0, *,
-        t: tuple[float, float] | None = None, look: str = "",
-    ) -> Any:  # fmt: skip
+        self,
+        it: _Part,
+        r0: float,
+        r1: float,
+        height_m: float,
+        z_m: float = 0.0,
+        *,
+        t: tuple[float, float] | None = None,
+        look: str = "",
+        round_: bool = False,
+    ) -> Any:
+        """Return an upright piece of a part; in the arcs of chords, or `round_`."""
         t0, t1 = t or (0.0, it.extent)
-        middle = (t0 + t1) / 2
-        if not it.bent or t1 - t0 < 0.02:
-            ring = [it.point(r, s) for r, s in ((r0, t0), (r1, t0), (r1, t1), (r0, t1))]
-            return self.draw.prism(ring, height_m, z_m, look=look)
-        ring = [it.point(r, s) for r, s in (
-            (r0, t0), (r1, t0), (r1, middle), (r1, t1), (r0, t1), (r0, middle))]  # fmt: skip
-        return self.draw.prism(ring, height_m, z_m, look=look, arcs=[(1, 2, 3), (4, 5, 6)])
+        if round_ and it.bent and t1 - t0 > 0.02:
+            middle = (t0 + t1) / 2
+            ring = [it.point(r, s) for r, s in (
+                (r0, t0), (r1, t0), (r1, middle), (r1, t1), (r0, t1), (r0, middle))]  # fmt: skip
+            return self.draw.prism(ring, height_m, z_m, look=look, arcs=[(1, 2, 3), (4, 5, 6)])
+        return self.draw.prism(self._chords(it, (r0, r1), (t0, t1)), height_m, z_m, look=look)
+
+    def _chords(
+        self, it: _Part, r: tuple[float, float], t: tuple[float, float]
+    ) -> list[tuple[float, float]]:
+        """Return the outline of a piece of a part, its arcs in chords of half a bay."""
+        count = 1
+        if it.bent:
+            count = max(1, math.ceil((t[1] - t[0]) * self.outer / (0.5 * self.plan.bay_m) - 1e-6))
+        steps = [t[0] + (t[1] - t[0]) * i / count for i in range(count + 1)]
+        return [it.point(r[1], s) for s in steps] + [it.point(r[0], s) for s in reversed(steps)]
 
     def _product(
         self, it: _Part, ifc_class: str, part: str, name: str, within: Any, items: Sequence[Any],
@@ -146,7 +164,7 @@ class _Ring:
     ) -> None:  # fmt: skip
         plan, height = self.plan, self.plan.storeys[level].height_m
         look = plan.looks.wall if outside else plan.looks.inner
-        solid = self._solid(it, *r, height, t=t, look=look)
+        solid = self._solid(it, *r, height, t=t, look=look, round_=True)
         kind = "SOLIDWALL" if outside else "PARTITIONING"
         made = self._product(it, "IfcWall", part, name, self.storeys[level], [solid], kind, "砖")
         self.draw.properties(made, "Pset_WallCommon", {
@@ -199,14 +217,13 @@ class _Ring:
 
         plan = self.plan
         height = plan.storeys[level].height_m - plan.slab_m
-        steps = [t[0] + (t[1] - t[0]) * i / 64 for i in range(65)]
-        ring = [it.point(r[1], s) for s in steps] + [it.point(r[0], s) for s in reversed(steps)]
+        ring = self._chords(it, r, t)
         name, use = plan.uses[level]
         draw_room(
             self.draw, self.storeys[level], f"part{it.number}/room{level}",
             number=f"{level + 1}{it.number + 1:02d}", name=f"{name}{it.number + 1}", use=use,
             shape=shapely.Polygon(ring), height_m=height,
-            solid=self._solid(it, *r, height, t=t), at=it.at, turn_deg=it.turn_deg,
+            solid=self.draw.prism(ring, height), at=it.at, turn_deg=it.turn_deg,
         )  # fmt: skip
         self.net += it.area(*r, *t)
 
