@@ -166,7 +166,7 @@ def test_map_conversion_names_system_datum_and_bearing(files: dict[str, Any]) ->
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_importer_reads_every_product_and_measures_what_the_file_says(name: str) -> None:
-    closer = name != "minyuan"  # its shell is a truth of its own
+    closer = name.endswith("villa")  # the large ones are truths
     record = ifc_report(DATA / f"{name}.ifc", job=QUIET, shells=closer)
     assert set(record["outcomes"]) == {"exact", "fallback", "box", "none_by_design", "missing"}
     lost = {k: record["outcomes"][k] for k in ("fallback", "box", "missing")}
@@ -185,15 +185,17 @@ def test_the_importer_reads_every_product_and_measures_what_the_file_says(name: 
 
 
 @pytest.mark.truths
-def test_the_stands_close_and_measure_what_the_file_says() -> None:
-    record = ifc_report(DATA / "minyuan.ifc", job=QUIET, shells=True)
+@pytest.mark.parametrize("name", ["minyuan", "terrace"])
+def test_the_large_ones_close_and_measure_what_the_file_says(name: str) -> None:
+    record = ifc_report(DATA / f"{name}.ifc", job=QUIET, shells=True)
     sizes = record["quantities"]
-    print(f"minyuan: {sizes['within_1_pct']} of {sizes['compared']} sizes within 1 %")
+    print(f"{name}: {sizes['within_1_pct']} of {sizes['compared']} sizes within 1 %")
     assert sizes["within_1_pct"] == sizes["compared"] > 300
     (shell,) = record["shells"]
     print(f"shell {shell['volume_m3']} m3 of {shell['enclosed_m3']}, flags {shell['flags']}")
     assert (shell["kept"], shell["closed"]) == (True, True)
-    assert set(shell["flags"]) <= {"coarse"}  # 214 m long: cells wider than 0.1 m
+    # 214 m long: cells wider than 0.1 m
+    assert set(shell["flags"]) <= ({"coarse"} if name == "minyuan" else set())
 
 
 @pytest.mark.parametrize("name", [*HOUSES, pytest.param("minyuan", marks=pytest.mark.truths)])
