@@ -26,7 +26,7 @@ from bim_import.authoring.table import (
     Stair,
     StoreySpec,
 )
-from cim.authoring.frame import CRS, LONLAT, street_frame
+from cim.authoring.frame import StreetFrame, street_frame
 from cim.authoring.tables import read_rows, read_toml
 from cim.crs import transform
 from cim.errors import SourceError
@@ -53,26 +53,28 @@ def read_model(path: Path) -> Model:
 
 
 def _facts(table: Mapping[str, Any], tables: Path, where: str) -> Facts:
-    values = dict(table)
+    area, district = read_toml(tables / "area.toml"), read_toml(tables.parent / "district.toml")
+    frame = street_frame(area["frame"], district.get("twin", {}))
+    values = {"city": area["text"]["city"], **table}
     if "lon" not in values and "source_id" in values:
-        values = {**_landmark(tables, str(values["source_id"]), where), **values}
+        values = {**_landmark(tables, frame, str(values["source_id"]), where), **values}
     elif {"lon", "lat"} <= values.keys():
         at = [[values["lon"], values["lat"]]]
-        east, north = transform(at, source=LONLAT, target=CRS)[0]
+        east, north = transform(at, source=frame.lonlat, target=frame.crs)[0]
         values |= {"east_m": round(float(east), 3), "north_m": round(float(north), 3)}
-    values.setdefault("city", read_toml(tables / "area.toml")["text"]["city"])
+    values |= {"crs": frame.crs, "height_datum": frame.height_datum}
     known: Facts = _read(Facts, values, where)
     return known
 
 
-def _landmark(tables: Path, source_id: str, where: str) -> dict[str, Any]:
+def _landmark(tables: Path, frame: StreetFrame, source_id: str, where: str) -> dict[str, Any]:
     """Return the facts of a row of ``landmarks.csv``."""
     rows = [r for r in read_rows(tables / "landmarks.csv") if r.text("source_id") == source_id]
     if not rows:
         raise _wrong(where, f"source_id {source_id}: landmarks.csv")
-    row, frame = rows[0], street_frame(read_toml(tables / "area.toml")["frame"])
+    row = rows[0]
     place = frame.to_xy([[row.real("u_m"), row.real("v_m")]])
-    lon, lat = transform(place, source=CRS, target=LONLAT)[0]
+    lon, lat = transform(place, source=frame.crs, target=frame.lonlat)[0]
     number = row.text("number")
     return {
         "name": row.text("name"), "year": row.whole_or_none("year"),

@@ -16,13 +16,13 @@ from bim_import.authoring.house import Sizes, build_house
 from bim_import.authoring.reading import read_model
 from bim_import.authoring.ring import build_ring
 from bim_import.authoring.table import Facts, House, Model
-from cim.authoring.frame import CRS
-from cim.crs.transform import grid_convergence_deg
+from cim.crs import crs_title, grid_convergence_deg
 
 __all__ = ["LABEL", "author_models", "draw_model", "model_ifc"]
 
 LABEL = "示意数据，非测绘成果 (illustrative, not a survey)"
 _STAMP = "2026-11-24T00:00:00"
+_DATUMS = {"cgvd1985": "EPSG:5737"}
 _CLASSES = ("历史风貌建筑保护等级", "天津市历史风貌建筑保护条例")
 
 
@@ -109,7 +109,7 @@ def _project(draw: Drawing, facts: Facts) -> Any:
     ]  # fmt: skip
     # Grid north is at the angle of the bearing, counter-clockwise from the plan's x;
     # true north lies counter-clockwise of it by the convergence.
-    convergence = round(grid_convergence_deg(CRS, facts.lon, facts.lat), 6)
+    convergence = round(grid_convergence_deg(facts.crs, facts.lon, facts.lat), 6)
     turn = bearing + math.radians(convergence)
     north = draw.direction((math.cos(turn), math.sin(turn)))
     zero = draw.axes((0.0, 0.0, 0.0))
@@ -117,10 +117,10 @@ def _project(draw: Drawing, facts: Facts) -> Any:
     body = draw.make("IfcGeometricRepresentationSubContext", "Body", "Model")
     body.ParentContext, body.TargetView = model, "MODEL_VIEW"
     draw.body = body
+    datum = _DATUMS.get(facts.height_datum, facts.height_datum)
     crs = draw.make(
-        "IfcProjectedCRS", CRS, "CGCS2000 / 3-degree Gauss-Kruger CM 117E", "CGCS2000",
-        "EPSG:5737", "Gauss-Kruger", "CM 117E", units[0],
-    )  # fmt: skip
+        "IfcProjectedCRS", facts.crs, crs_title(facts.crs), None, datum, None, None, units[0]
+    )
     draw.make(
         "IfcMapConversion", model, crs, facts.east_m, facts.north_m, facts.ground_floor_m,
         round(math.sin(bearing), 9), round(math.cos(bearing), 9), 1.0,

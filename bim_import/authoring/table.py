@@ -25,10 +25,12 @@ class Facts:
     ----------
     source_id
         Own id of the building in its source; every GlobalId derives from it.
+    crs, height_datum
+        The district's projected system, and what levels are above.
     lon, lat
-        Centre of the plan, CGCS2000 degrees.
+        Centre of the plan, degrees of the district's GeoJSON.
     east_m, north_m
-        The same in EPSG:4548.
+        The same in `crs`.
     bearing_deg
         The plan's x, clockwise from grid north; y is 90 degrees to its left.
     length_m, width_m
@@ -36,7 +38,7 @@ class Facts:
     storeys
         As published.
     ground_floor_m
-        Finished ground floor above the 1985 height datum.
+        Finished ground floor above the height datum.
     """
 
     source_id: str
@@ -44,6 +46,8 @@ class Facts:
     address: str
     city: str
     year: int | None
+    crs: str
+    height_datum: str
     lon: float
     lat: float
     east_m: float

@@ -269,6 +269,7 @@ def _copied(folder: Path, name: str, *changes: tuple[str, str]) -> Path:
     tables.mkdir(parents=True)
     for other in ("landmarks.csv", "area.toml"):
         shutil.copy(DATA / "tables" / other, folder / "tables" / other)
+    shutil.copy(DATA / "district.toml", folder / "district.toml")
     text = (TABLES / f"{name}.toml").read_text(encoding="utf-8")
     for old, new in changes:
         assert old in text
