@@ -124,7 +124,7 @@ def test_without_a_building_under_it_the_model_is_a_building_of_its_own(alone: D
     villa = alone.table("building/bim").row(0)
     facts = read_model(DATA / "tables" / "models" / "villa.toml").facts
     assert villa["height_m"] == pytest.approx(2 * 3.6)
-    assert villa["ridge_m"] == pytest.approx(7.2 + 0.395 * 8.1, abs=1e-3)  # half of the depth with eaves
+    assert villa["ridge_m"] == pytest.approx(7.2 + 0.395 * 8.1, abs=1e-3)  # half the depth
     assert villa["floor_level_m"] == pytest.approx(facts.ground_floor_m)
     assert (villa["year"], villa["use"], villa["storeys_above"]) == (1925, "居住", 2)
     assert villa["illustrative"]
