@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +55,10 @@ def load(place: Path) -> Meshed | None:
     """Return what is kept at `place`; None where there is nothing, or nothing whole."""
     from bim_import.meshing import Hole, Meshed, Shape
 
+    if not place.is_file():
+        return None
+    import zipfile
+
     try:
         with place.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             data = {name: kept[name] for name in kept.files}
@@ -95,6 +97,8 @@ def load(place: Path) -> Meshed | None:
 
 def save(place: Path, found: Meshed) -> None:
     """Keep a result; a folder that cannot be written to keeps nothing."""
+    import tempfile
+
     keys = list(found.shapes)
     number = {key: i for i, key in enumerate(keys)}
     shapes = [found.shapes[key] for key in keys]

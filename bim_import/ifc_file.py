@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,8 +58,15 @@ def file_bytes(path: Path) -> bytes:
     """
     try:
         data = path.read_bytes()
-        if data[:4] != b"PK\x03\x04":
-            return data
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return _unzipped(data, path) if data[:4] == b"PK\x03\x04" else data
+
+
+def _unzipped(data: bytes, path: Path) -> bytes:
+    import zipfile  # most files are not zipped, and it loads much
+
+    try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             inside = [i for i in archive.infolist() if i.filename.lower().endswith(".ifc")]
             if len(inside) != 1 or inside[0].file_size > _LARGEST_UNZIPPED:
@@ -69,9 +75,12 @@ def file_bytes(path: Path) -> bytes:
     except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         if isinstance(error, SourceError):
             raise
-        reason = getattr(error, "strerror", None) or str(error)
-        values = {"schema": "-", "reason": reason}
-        raise SourceError("bim.unreadable", given=path.name, values=values) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> SourceError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return SourceError("bim.unreadable", given=path.name, values={"schema": "-", "reason": reason})
 
 
 def open_ifc(path: Path) -> OpenedIfc:

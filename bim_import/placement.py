@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cim.crs import fit_helmert_2d
 from cim.errors import FrameError
 
 __all__ = [
@@ -294,6 +293,8 @@ def from_points(
         Fewer than two points, all in one spot, or lengths that differ by over a percent:
         a model is turned and moved, never stretched.
     """
+    from cim.crs import fit_helmert_2d  # the process that reads files needs none of it
+
     fit = fit_helmert_2d([p[:2] for p in model], [p[:2] for p in there])
     if abs(fit.scale - 1.0) > _GRID_FACTOR:
         raise FrameError("bim.points_scale", given=f"{fit.scale:.4f}")

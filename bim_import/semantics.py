@@ -221,22 +221,33 @@ def _definitions(
                 if one in products:
                     has.setdefault(str(one), []).append(definition)
                     wanted[definition] = None
-    sets = {n: held for n in wanted if (held := _set(step, n, units)) is not None and held[1]}
+    known: _Known = {}
+    sets = {
+        n: held for n in wanted if (held := _set(step, n, units, known)) is not None and held[1]
+    }
     has = {one: kept for one, all_ in has.items() if (kept := [n for n in all_ if n in sets])}
     return {str(n): held for n, held in sets.items()}, has
 
 
-def _set(step: StepFile, number: int, units: Units) -> list[Any] | None:
+_Known = dict[tuple[str, bytes], tuple[str, Any] | None]
+
+
+def _set(step: StepFile, number: int, units: Units, known: _Known) -> list[Any] | None:
+    """Return name and values of a set; `known` remembers properties by class and text."""
     name = step.name(number)
     if name not in ("IFCPROPERTYSET", "IFCELEMENTQUANTITY"):
         return None
     args = step.args(number)
     values: dict[str, Any] = {}
     for one in _refs(_at(args, 4 if name == "IFCPROPERTYSET" else 5)):
-        kind, held = step.name(one), step.args(one)
-        value = _property(kind, held, units)
-        if value is not None and held:
-            values[str(held[0])] = value
+        key = kind, _ = step.name(one), step.text(one)
+        if key not in known:
+            held = step.args(one)
+            value = _property(kind, held, units)
+            known[key] = (str(held[0]), value) if held and value is not None else None
+        found = known[key]
+        if found is not None:
+            values[found[0]] = found[1]
     return [str(_at(args, 2) or "-"), values]
 
 

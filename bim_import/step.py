@@ -32,6 +32,8 @@ _ESCAPE = re.compile(
     r"|\\X\\([0-9A-Fa-f]{2})|\\S\\(.)|\\P[A-I]\\|\\(\\)"
 )
 _LONGEST_NAME = 64
+_SHORT = 6
+_MOST_KNOWN = 200_000
 _SPACE = b" \t\r\n"
 
 
@@ -69,6 +71,7 @@ class StepFile:
         first = begin.end() if begin else 0
         self.header = data[:first]
         self.encoding = _encoding(data)
+        self._known: dict[bytes, Any] = dict(_MARKS)
         self._index(first)
 
     def _index(self, first: int) -> None:
@@ -148,15 +151,20 @@ class StepFile:
         None for ``$`` and ``*``, `Ref`, `Word`, int, float, str, list, and a pair
         (class, value) for a typed value.
         """
-        return _parse(self.text(number), self.encoding)
+        return _parse(self.text(number), self.encoding, self._words())
 
     def each(self, *names: str) -> Iterator[tuple[int, list[Any]]]:
         """Yield (number, arguments) of every instance of these classes."""
-        rows = self.rows(*names)
+        rows, known = self.rows(*names), self._words()
         for number, start, end in zip(
             self.ids[rows].tolist(), self._from[rows].tolist(), self._to[rows].tolist(), strict=True
         ):
-            yield number, _parse(self.data[start:end], self.encoding)
+            yield number, _parse(self.data[start:end], self.encoding, known)
+
+    def _words(self) -> dict[bytes, Any]:
+        if len(self._known) > _MOST_KNOWN:
+            self._known = dict(_MARKS)
+        return self._known
 
     def references(self, rows: Ints) -> tuple[Ints, Ints]:
         """Return all references of `rows` in one array, and (n + 1,) where each row's begin."""
@@ -302,19 +310,24 @@ def _number(text: bytes) -> float:
         return float("nan")
 
 
-def _parse(text: bytes, encoding: str) -> list[Any]:
+def _parse(text: bytes, encoding: str, known: dict[bytes, Any]) -> list[Any]:
+    """Return arguments; `known` remembers what words, strings and short numbers mean."""
     top: list[Any] = []
     stack: list[list[Any]] = []
     for token in _TOKEN.findall(text):
-        first = token[0]
-        if first == 35:  # '#'
-            top.append(Ref(token[1:]) if token[1:].isdigit() else None)
-        elif first in (36, 42):  # '$', '*'
-            top.append(None)
-        elif first == 40:  # '('
+        value = known.get(token, _NEW)
+        if value is _NEW:
+            if token[0] == 35:  # '#'
+                value = Ref(token[1:]) if token[1:].isdigit() else None
+            else:
+                value = _value(token, encoding)
+                if len(token) < _SHORT or token[0] > 57 or token[0] == 46 or token[0] == 39:
+                    known[token] = value
+            top.append(value)
+        elif value is _OPEN:
             stack.append(top)
             top = []
-        elif first == 41:  # ')'
+        elif value is _CLOSE:
             if stack:
                 done, top = top, stack.pop()
                 if top and isinstance(top[-1], _Type):
@@ -322,7 +335,7 @@ def _parse(text: bytes, encoding: str) -> list[Any]:
                 else:
                     top.append(done)
         else:
-            top.append(_value(token, encoding))
+            top.append(value)
     while stack:
         done, top = top, stack.pop()
         top.append(done)
@@ -336,6 +349,10 @@ def _view(array: NDArray[Any]) -> Any:
 
 class _Type(str):
     __slots__ = ()
+
+
+_NEW, _OPEN, _CLOSE = object(), object(), object()
+_MARKS = {b"$": None, b"*": None, b"(": _OPEN, b")": _CLOSE}
 
 
 def _value(token: bytes, encoding: str) -> Any:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bim_import.step import StepFile
 
-__all__ = ["Bulk", "Unsupported", "flat_axes", "ranges", "triangulate"]
+__all__ = ["Bulk", "Unsupported", "flat_axes", "ranges", "triangulate", "turned"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -239,7 +239,7 @@ def triangulate(rings: list[Floats]) -> Ints:
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
     outer = points[: len(rings[0])]
     x, y = outer[:, 0], outer[:, 1]
-    whole = float(x @ np.roll(y, -1) - y @ np.roll(x, -1))
+    whole = float(x @ turned(y) - y @ turned(x))
     wrong = (area < 0) != (whole < 0)
     cut[wrong] = cut[wrong][:, ::-1]
     found: Ints = cut.astype(np.int64)
@@ -248,9 +248,17 @@ def triangulate(rings: list[Floats]) -> Ints:
 
 def newell(ring: Floats) -> Floats:
     """Return the normal of a ring, its length twice the area (Newell's sum)."""
-    moved: Floats = ring - ring[0]
-    normal: Floats = np.cross(moved, np.roll(moved, -1, axis=0)).sum(axis=0)
-    return normal
+    x, y, z = (ring - ring[0]).T
+    u, v, w = turned(x), turned(y), turned(z)
+    return np.array([y @ w - z @ v, z @ u - x @ w, x @ v - y @ u])
+
+
+def turned(values: Floats) -> Floats:
+    """Return values with each in the place of the one before it, the first at the end."""
+    found = np.empty_like(values)
+    found[:-1] = values[1:]
+    found[-1] = values[0]
+    return found
 
 
 def flat_axes(normal: Floats) -> tuple[Floats, Floats]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bim_import.native.bulk import Unsupported, triangulate
+from bim_import.native.bulk import Unsupported, triangulate, turned
 from bim_import.native.curves import Curves, arc_steps
 from bim_import.step import Ref
 
@@ -162,7 +162,7 @@ def _u_shape(depth: float, width: float, web: float, flange: float) -> Floats:
 
 def _turning(ring: Floats, *, left: bool) -> Floats:
     x, y = ring[:, 0], ring[:, 1]
-    area = float(x @ np.roll(y, -1) - y @ np.roll(x, -1))
+    area = float(x @ turned(y) - y @ turned(x))
     if abs(area) < 1e-14:
         raise Unsupported("profile without area")
     return ring if (area > 0) == left else ring[::-1]
