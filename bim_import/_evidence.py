@@ -17,6 +17,7 @@ from bim_import.units import Units, unit_factor
 
 __all__ = ["evidence_from", "evidence_of"]
 
+_REACH_M = 1e8
 _SAMPLED = 200
 _OWN_SETS = ("ePset_MapConversion", "ePset_ProjectedCRS")
 
@@ -208,7 +209,9 @@ def _estimate(step: StepFile, unit_m: float, places: Places) -> tuple[float, flo
                     continue
             if len(found) >= _SAMPLED:
                 break
-    middle = np.median(np.array(found), axis=0) if found else np.zeros(3)
+    placed = np.array(found).reshape(-1, 3)
+    placed = placed[(np.abs(placed) < _REACH_M).all(axis=1)]
+    middle = np.median(placed, axis=0) if len(placed) else np.zeros(3)
     rows = step.rows("IFCCARTESIANPOINT")[:_SAMPLED]
     flat, at = step.numbers(rows)
     three = at[:-1][np.diff(at) == 3]
@@ -217,7 +220,8 @@ def _estimate(step: StepFile, unit_m: float, places: Places) -> tuple[float, flo
         listed = step.list_of(number, 0, np.float64)
         if listed is not None and len(listed) >= 3:
             points = np.concatenate([points, listed[None, :3] * unit_m])
-    far = points[np.isfinite(points).all(axis=1) & (np.abs(points[:, :2]).max(axis=1) > 1e5)]
+    most = np.abs(points[:, :2]).max(axis=1, initial=0.0)
+    far = points[np.isfinite(points).all(axis=1) & (most > 1e5) & (most < _REACH_M)]
     if len(far) and np.hypot(middle[0], middle[1]) < 1e5:
         middle = middle + np.median(far, axis=0)
     x, y, z = middle.tolist()

@@ -29,7 +29,7 @@ from bim_import._frames import receive, send
 from bim_import._kernel_text import KernelTexts
 from bim_import._limits import allow_cpu, limit_memory
 from bim_import.ifc_file import open_ifc
-from bim_import.native.bulk import Unsupported
+from bim_import.native.bulk import Hopeless, Unsupported
 from bim_import.native.products import Builder, Built, Void
 from bim_import.representations import Bodies
 from bim_import.semantics import read_columns
@@ -87,6 +87,8 @@ def _serve(path: Path, channel: IO[bytes], cpu_s: float) -> None:
         try:
             openings = texts.openings(number)
             talk.shape(number, builder.exact(number, step.args(number), openings))
+        except Hopeless as error:
+            send(channel, ["none", number, str(error)])
         except (Unsupported, IndexError, TypeError, ValueError, KeyError):
             left.append(number)
     for void in builder.voids:

@@ -19,6 +19,7 @@ from cim.jobs import Job
 __all__ = ["import_ifc", "read_points"]
 
 At = tuple[float, float, float, float]
+_BESIDE = ("road", "building", "water")
 
 
 def import_ifc(
@@ -70,7 +71,7 @@ def import_ifc(
     if sum(x is not None and x is not False for x in (at, points, by_footprint)) > 1:
         raise RequestError("bim.one_way", given="--at, --points, --by-footprint")
     stored = open_twin(twin)
-    near = {n: stored.table(n) for n in stored.layers() if n.split("/")[0] in ("road", "building")}
+    near = {n: stored.table(n) for n in stored.layers() if n.split("/")[0] in _BESIDE}
     district = district_from_files(files, height_datum=height_datum)
     specs = []
     for spec in district.layers:

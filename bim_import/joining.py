@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cim.model.kinds import split_layer
 from cim.model.table import FeatureTable
 
-__all__ = ["Match", "find_building", "hull", "outline", "plan_of"]
+__all__ = ["Match", "distance_m", "find_building", "hull", "on_water", "outline", "plan_of"]
 
 _ENOUGH = 0.3
 """Least share of the smaller footprint that must be common."""
@@ -120,4 +120,30 @@ def find_building(footprint: Any, near: Mapping[str, FeatureTable]) -> Match | N
                     height_m=float(table.numbers("height_m")[row]),
                     floor_level_m=float(table.numbers("floor_level_m")[row]),
                 )  # fmt: skip
+    return best
+
+
+def distance_m(footprint: Any, near: Mapping[str, FeatureTable]) -> float:
+    """Return how far a footprint lies from the box around all of `near`; 0 within or without."""
+    import shapely
+
+    boxes = [shapely.total_bounds(t.geometry) for t in near.values() if len(t)]
+    known = np.array([b for b in boxes if np.isfinite(b).all()]).reshape(-1, 4)
+    if not len(known):
+        return 0.0
+    low, high = known[:, :2].min(axis=0), known[:, 2:].max(axis=0)
+    return float(shapely.distance(footprint, shapely.box(*low, *high)))
+
+
+def on_water(footprint: Any, near: Mapping[str, FeatureTable]) -> tuple[str, float]:
+    """Return name and share of the water that lies under most of a footprint; "", 0 without."""
+    best = ("", 0.0)
+    for layer, table in near.items():
+        if split_layer(layer)[0] != "water":
+            continue
+        for row, shape in enumerate(table.geometry):
+            if shape is not None and shape.geom_type in ("Polygon", "MultiPolygon"):
+                share = float(shape.intersection(footprint).area / footprint.area)
+                if share > best[1]:
+                    best = (table.texts("name")[row] or str(table.ids[row]), share)
     return best

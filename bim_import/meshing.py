@@ -9,6 +9,7 @@ OpenCASCADE, its body without openings, its box. What it reached is its outcome:
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -23,11 +24,14 @@ from bim_import import cache
 from bim_import._mesher import HYBRID, OPENCASCADE
 from bim_import._process import Meter, Worker
 from cim import errors
-from cim.errors import SourceError
+from cim.errors import MissingError, SourceError
 from cim.jobs import Job
 
 __all__ = ["Budget", "Hole", "Meshed", "Shape", "read_and_mesh", "read_said"]
 
+_REACH_M = 1e8
+"""No map has coordinates as large; NaN is not smaller either."""
+_NEEDED = ("manifold3d", "mapbox_earcut", "ifcopenshell")
 _OUTCOMES = ("exact", "fallback", "box", "none_by_design", "missing")
 
 
@@ -179,6 +183,8 @@ def read_and_mesh(
 
     Raises
     ------
+    MissingError
+        A library of the extra ``bim`` is not installed.
     SourceError
         Not an IFC file, cut short, of an unknown schema, unreadable.
     CancelledError
@@ -208,8 +214,15 @@ def read_and_mesh(
     return found
 
 
+def _installed() -> None:
+    for name in _NEEDED:
+        if importlib.util.find_spec(name) is None:
+            raise MissingError("bim.missing", given=name)
+
+
 class _Run:
     def __init__(self, path: Path, job: Job, budget: Budget) -> None:
+        _installed()
         self.path, self.job, self.budget = path, job, budget
         self.found, self.meter = Meshed(), Meter()
         self.start = time.monotonic()
@@ -223,6 +236,7 @@ class _Run:
         self.reading_s = 30.0 + 1.0 * size_mb
         self.texts: list[tuple[list[int], bytes]] = []
         self.looks: dict[int, Any] = {}
+        self.reach: dict[str, float] = {}
         self.asked: list[int] = []
         self.trouble_s = 0.0
         self.turn = 0
@@ -359,8 +373,10 @@ class _Run:
         """Keep a message; tell whether it finished a product."""
         found = self.found
         if head[0] == "mesh":
+            vertices = np.frombuffer(blocks[0], dtype=np.float64).reshape(-1, 3)
+            self.reach[prefix + head[1]] = float(np.abs(vertices).max(initial=0.0))
             found.shapes[prefix + head[1]] = Shape(
-                np.frombuffer(blocks[0], dtype=np.float64).reshape(-1, 3),
+                vertices,
                 np.frombuffer(blocks[1], dtype=np.int32).reshape(-1, 3),
                 *_materials(np.frombuffer(blocks[2], dtype=np.int32), head[2]),
             )
@@ -382,8 +398,9 @@ class _Run:
         number, key, outcome = head[1], prefix + head[2], head[3] if openings else "fallback"
         matrix = np.frombuffer(blocks[0], dtype=np.float64).reshape(4, 4)
         shape = found.shapes[key]
-        if not (np.isfinite(shape.vertices).all() and np.isfinite(matrix).all()):
-            found.why[number] = "not finite"
+        reach = float(np.abs(matrix[:3, 3]).max()) + self.reach[key]
+        if not reach < _REACH_M:
+            found.why[number] = "coordinates beyond reach"
             return
         if not found.places:
             found.first_geometry_s = time.monotonic() - self.start

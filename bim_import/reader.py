@@ -20,7 +20,7 @@ from bim_import.features import Group, Model, group_products, room_plan, tables
 from bim_import.forms import coarse_forms
 from bim_import.framing import choose_place, datum_of, to_frame
 from bim_import.instancing import Pool, place_products
-from bim_import.joining import find_building
+from bim_import.joining import distance_m, find_building, on_water
 from bim_import.meshing import Budget, Meshed, read_and_mesh, read_said
 from bim_import.quantities import room_size
 from bim_import.semantics import Product, products_of
@@ -40,6 +40,8 @@ _BY_OUTCOME = {
     "box": "bim.geometry_box",
     "missing": "bim.geometry_missing",
 }
+_FAR_M = 500.0
+_WET = 0.05
 _OPTIONS = {"at", "height_offset_m", "shells", "stall_s", "product_s", "trouble_s", "total_s",
             "guess"}  # fmt: skip
 
@@ -110,7 +112,7 @@ def read(
     Raises
     ------
     MissingError
-        ifcopenshell is not installed.
+        A library of the extra ``bim`` is not installed.
     SourceError
         The file is not IFC, is cut short or holds no product.
     FrameError
@@ -133,6 +135,7 @@ def read(
     groups = group_products(model)
     for group in groups:
         _join(group, near, log)
+        _tell_place(group, near, log)
         _tell_forms(group, log)
     log.outcomes(model, meshed)
     log.rooms(model)
@@ -226,6 +229,19 @@ def _join(group: Group, near: Mapping[str, FeatureTable], log: _Log) -> None:
         "other_height": _metres(match.height_m), "floor": _metres(group.floor_level_m),
         "other_floor": _metres(match.floor_level_m),
     })  # fmt: skip
+
+
+def _tell_place(group: Group, near: Mapping[str, FeatureTable], log: _Log) -> None:
+    """Warn of a model far from the city or on its water."""
+    if group.footprint is None:
+        return
+    away = distance_m(group.footprint, near)
+    if away > _FAR_M:
+        log.note("bim.far_from_city", {"name": group.title, "distance": f"{away / 1000:.1f}"})
+    water, share = on_water(group.footprint, near)
+    if share > _WET:
+        values = {"name": group.title, "share": f"{100 * share:.0f}", "water": water}
+        log.note("bim.on_water", values)
 
 
 def _tell_forms(group: Group, log: _Log) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bim_import.step import StepFile
 
-__all__ = ["Bulk", "Unsupported", "flat_axes", "ranges", "triangulate", "turned"]
+__all__ = ["Bulk", "Hopeless", "Unsupported", "flat_axes", "ranges", "triangulate", "turned"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -28,6 +28,10 @@ _FLAT = 1e-9
 
 class Unsupported(Exception):
     """A shape that is not read here; the kernels may know it."""
+
+
+class Hopeless(Unsupported):
+    """A shape that no kernel could place either: asking one costs its crash."""
 
 
 class Bulk:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bim_import.native.bulk import Bulk, Unsupported
+from bim_import.native.bulk import Bulk, Hopeless, Unsupported
 from bim_import.step import Ref, StepFile
 
 __all__ = ["Places"]
@@ -39,7 +39,7 @@ class Places:
         at = number
         while isinstance(at, Ref) and at not in self._known:
             if at in chain:
-                raise Unsupported("cyclic placement")
+                raise Hopeless("cyclic placement")
             chain.append(at)
             at = self._relative(at)[0]
         if at is not None and not isinstance(at, Ref):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bim_import.native.bulk import Bulk, Unsupported, triangulate
+from bim_import.native.bulk import Bulk, Hopeless, Unsupported, triangulate
 from bim_import.native.curves import Curves, arc_steps
 from bim_import.native.places import Places
 from bim_import.native.profiles import Profile, fan, profile_of, profiles_of
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 Vector = tuple[float, float, float]
 Ints = NDArray[np.int64]
 
-_REACH_M = 1e9
+_REACH_M = 1e8
 
 
 class Solid(NamedTuple):
@@ -197,12 +197,12 @@ def _checked(solid: Solid) -> Solid:
     """Drop triangles with a repeated corner and points nobody uses; refuse what is no number."""
     t = solid.triangles
     if len(t) and not np.isfinite(solid.vertices.sum()):
-        raise Unsupported("coordinates beyond reach")
+        raise Hopeless("coordinates beyond reach")
     t = t[(t[:, 0] != t[:, 1]) & (t[:, 1] != t[:, 2]) & (t[:, 2] != t[:, 0])]
     if not len(t):
         raise Unsupported("no triangle")
     if not np.isfinite(solid.vertices).all() or np.abs(solid.vertices).max() > _REACH_M:
-        raise Unsupported("coordinates beyond reach")
+        raise Hopeless("coordinates beyond reach")
     used = np.zeros(len(solid.vertices), dtype=bool)
     used[t] = True
     if used.all():
