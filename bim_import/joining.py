@@ -98,15 +98,23 @@ def hull(xy: NDArray[np.float64]) -> Any:
     return found if found.geom_type == "Polygon" else found.buffer(0.005, quad_segs=1)
 
 
-def find_building(footprint: Any, near: Mapping[str, FeatureTable]) -> Match | None:
-    """Return the building that `footprint` overlaps most, or None where none does enough."""
+def find_building(
+    footprint: Any, near: Mapping[str, FeatureTable], *, source: str = ""
+) -> Match | None:
+    """Return the building that `footprint` overlaps most, or None where none does enough.
+
+    Buildings of the key `source` do not count: an older delivery of the model itself.
+    """
     import shapely
 
     best: Match | None = None
     for layer, table in near.items():
         if split_layer(layer)[0] != "building" or not len(table):
             continue
+        sources = table.texts("source")
         for row in shapely.STRtree(table.geometry).query(footprint, predicate="intersects"):
+            if source and sources[row] == source:
+                continue
             shape = table.geometry[row]
             if shape.geom_type not in ("Polygon", "MultiPolygon"):
                 continue

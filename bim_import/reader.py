@@ -216,7 +216,7 @@ def _join(group: Group, near: Mapping[str, FeatureTable], log: _Log) -> None:
         return
     if group.footprint is None:
         return
-    match = find_building(group.footprint, near)
+    match = find_building(group.footprint, near, source=group.model.source)
     if match is None:
         if near:
             log.note("bim.stands_alone", {"name": group.title})

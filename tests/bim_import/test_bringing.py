@@ -18,7 +18,7 @@ from bim_import.bringing import import_ifc
 from cim.cli import main
 from cim.errors import FrameError, RequestError, SourceError
 from cim.jobs import QUIET
-from cim.store import open_twin
+from cim.store import as_of, diff, open_twin
 from tests.bim_import.small import Small
 
 ELL = [(0, 0), (20, 0), (20, 8), (10, 8), (10, 20), (0, 20)]
@@ -141,3 +141,50 @@ def test_a_zipped_model_is_brought_in_like_a_plain_one(tmp_path: Path) -> None:
         archive.write(house(tmp_path, ELL), "house.ifc")
     record = import_ifc(town, [zipped], at=(EAST - 90.6, NORTH - 42.3, 3.5, TURN), job=QUIET)
     assert record["added"] == record["kept"] > 4
+
+
+def yard(tmp_path: Path, *, newer: bool) -> Path:
+    """Write walls of two deliveries: one raised, one taken down, one cut, one new."""
+    s = Small()
+    guids = {
+        name: f"{i:022d}" for i, name in enumerate(("kept", "raised", "gone", "cut", "new"), 50)
+    }
+    for i, (name, guid) in enumerate(guids.items()):
+        if name == ("gone" if newer else "new"):
+            continue
+        height = 4.0 if newer and name == "raised" else 3.0
+        wall = s.product(s.box(5, 0.3, height), at=s.place(0, 2.0 * i, 0), name=name, guid=guid)
+        if newer and name == "cut":
+            s.opening(wall, s.box(1, 0.3, 1, at=(2, 2.0 * i, 1)))
+    return s.write(tmp_path / "yard.ifc")
+
+
+def test_a_newer_delivery_is_a_diff_by_global_id(tmp_path: Path) -> None:
+    town = twin(tmp_path, ELL)
+    place = {"at": (EAST + 200.0, NORTH, 3.5, TURN), "job": QUIET}
+    import_ifc(town, [yard(tmp_path, newer=False)], **place)
+    before = open_twin(town)
+    record = import_ifc(town, [yard(tmp_path, newer=True)], **place)
+    after = open_twin(town)
+    guids: dict[str, str] = {}
+    for view in (before, after):
+        table = view.table("building_element")
+        guids |= dict(zip(table.ids.tolist(), table.texts("source_id"), strict=True))
+    found = diff(before, after)["building_element"]
+    added = {guids[i] for i in found["added"]}
+    assert f"{54:022d}" in added
+    assert len(added) == 2
+    assert {guids[i] for i in found["removed"]} == {f"{52:022d}"}
+    changed = {guids[i]: change for i, change in found["changed"].items()}
+    assert set(changed) == {f"{51:022d}"}
+    assert changed[f"{51:022d}"] == {"attributes": ["top_m"], "moved": False}
+    # The opening is a product of its own; the cut wall keeps its row and gets another mesh.
+    assert (record["added"], record["removed"]) == (2, 1)
+    meshes = [{guids[i.object_id]: i.mesh_id for i in view.meshes().instances if i.lod == "4"}
+              for view in (before, after)]  # fmt: skip
+    cut, kept = f"{53:022d}", f"{50:022d}"
+    assert meshes[0][cut] != meshes[1][cut]
+    assert meshes[0][kept] == meshes[1][kept]
+    assert f"{52:022d}" not in meshes[1]
+    # What stood before is still told of the version before.
+    assert diff(as_of(town, before.version), after)["building_element"] == found
