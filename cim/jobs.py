@@ -40,6 +40,18 @@ class Cost:
     cells: int
     memory_mb: float
     cpu_s: float
+    steps: int = 0
+
+    @property
+    def told(self) -> dict[str, float]:
+        """Return plain numbers; minutes are of one core that has nothing else to do."""
+        return {
+            "cells": self.cells,
+            "steps": self.steps,
+            "memory_mb": round(self.memory_mb, 1),
+            "cpu_s": round(self.cpu_s, 2),
+            "minutes": round(self.cpu_s / 60.0, 3),
+        }
 
 
 @dataclass

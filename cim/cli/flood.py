@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
+import numpy as np
 import typer
 
 from cim import messages
@@ -13,7 +14,14 @@ from cim.cli import _show
 from cim.cli._app import answer
 from cim.cli._ask import BoundsOption, PictureOption, SchemeOption, ask
 from cim.errors import RequestError
-from cim.model.twin import fitting_cell_m
+from cim.model.twin import WindowView, fitting_cell_m
+
+if TYPE_CHECKING:
+    from cim.flood.borders import Border
+    from cim.flood.rain import Storm
+    from cim.jobs import Job
+    from cim.model.result import Result
+    from cim.model.twin import TwinView
 
 __all__ = ["verb"]
 
@@ -76,10 +84,26 @@ def verb(
         int | None, typer.Option("--threads", help=T("cli.flood.threads"), show_default="1")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help=T("cli.flood.out"))] = None,
+    buildings: Annotated[
+        str | None, typer.Option("--buildings", help=T("cli.flood.buildings"), show_default="holes")
+    ] = None,
+    walls: Annotated[
+        bool | None, typer.Option("--walls/--no-walls", help=T("cli.flood.walls"))
+    ] = None,
+    against: Annotated[str | None, typer.Option("--against", help=T("cli.flood.against"))] = None,
+    crs: Annotated[str | None, typer.Option("--crs", help=T("cli.flood.crs"))] = None,
+    height_datum: Annotated[
+        str | None, typer.Option("--height-datum", help=T("cli.flood.height_datum"))
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help=T("cli.flood.checkpoint"))
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help=T("cli.flood.resume"))] = False,
+    cost: Annotated[bool, typer.Option("--cost", help=T("cli.flood.cost"))] = False,
 ) -> dict[str, Any]:
     """Rain on a twin, or move water over a bare terrain."""
-    from cim.flood import design_storm, flood
-    from cim.flood.setting import DrainMode, Law
+    from cim.flood import flood, flood_cost, flood_files, worth
+    from cim.flood.checkpoint import Checkpoint
 
     if (twin is None) == (dem is None):
         raise RequestError("flood.twin_or_dem", given=f"{twin} {dem}")
@@ -94,71 +118,146 @@ def verb(
         "--bounds": bounds,
         "--scheme": scheme,
         "--picture": picture,
+        "--buildings": buildings,
+        "--walls": walls,
+        "--against": against,
     }
     of_dem = {
         "--depth0": depth0,
-        "--manning": manning,
         "--rain-mm-h": rain_mm_h,
-        "--rain": rain,
         "--inflow": inflow,
-        "--boundary": boundary,
-        "--solver": solver,
-        "--order": order,
-        "--precision": precision,
         "--duration-s": duration_s,
         "--gauges": gauges,
         "--threads": threads,
         "--out": out,
+        "--crs": crs,
+        "--height-datum": height_datum,
     }
+    _refuse(of_twin if dem is not None else of_dem,
+            "flood.not_of_dem" if dem is not None else "flood.not_of_twin")  # fmt: skip
+    if resume and checkpoint is None:
+        raise RequestError("flood.resume_what", given="--resume")
+    kept = None if checkpoint is None else Checkpoint(checkpoint, resume=resume)
+    numerics = (
+        cast(Any, solver or "inertial"),
+        1 if order is None else order,
+        cast(Any, precision or "f32"),
+    )
     if dem is not None:
-        from cim.flood import flood_files
-
-        _refuse(of_twin, "flood.not_of_dem")
-        if duration_s is None or out is None:
-            raise RequestError("flood.dem_needs", given="--duration-s" if out else "-o")
+        if duration_s is None or (out is None and not cost):
+            raise RequestError("flood.dem_needs", given="-o" if duration_s else "--duration-s")
         with _show.progress() as job:
             record = flood_files(
                 dem,
-                out,
+                out or Path(),
                 duration_s=duration_s,
                 depth0=depth0,
                 manning="0.03" if manning is None else manning,
                 rain_mm_h=rain_mm_h,
                 rain=rain,
                 inflow=inflow,
-                boundary=cast(Any, boundary or "wall"),
-                solver=cast(Any, solver or "inertial"),
-                order=1 if order is None else order,
-                precision=cast(Any, precision or "f32"),
+                boundary=boundary or "wall",
+                solver=numerics[0],
+                order=numerics[1],
+                precision=numerics[2],
                 gauges=gauges,
                 threads=1 if threads is None else threads,
+                crs=crs,
+                height_datum=height_datum,
+                checkpoint=kept,
+                cost_only=cost,
                 job=job,
             )
         return answer(None, record)
     assert twin is not None
-    _refuse(of_dem, "flood.not_of_twin")
-    storm_min = 60.0 if storm_min is None else storm_min
-    after_min = 60.0 if after_min is None else after_min
-    storm = design_storm(
-        return_period_a=50.0 if return_period_a is None else return_period_a,
-        duration_min=storm_min,
-    )
-    return ask(
-        twin,
-        scheme,
-        lambda view, job: flood(
+    storm, lasts_s = _storm(rain, return_period_a, storm_min, after_min)
+    least_m = 2.0
+    if cost:
+        from cim.store import open_scheme, open_twin
+
+        view = open_twin(twin) if scheme is None else open_scheme(twin, scheme)
+        foreseen = flood_cost(
+            view if bounds is None else WindowView(view, bounds),
+            storm=storm, duration_s=lasts_s, cell_m=fitting_cell_m(view, cell_m, least_m=least_m),
+            solver=numerics[0], order=numerics[1], precision=numerics[2],
+        )  # fmt: skip
+        return answer(view, {"cost": foreseen.told})
+    base = None if against is None else _base(twin, against)
+
+    def question(view: TwinView, job: Job) -> Result:
+        size_m = fitting_cell_m(view, cell_m, least_m=least_m)
+        return flood(
             view,
             storm=storm,
-            duration_s=(storm_min + after_min) * 60.0,
-            cell_m=fitting_cell_m(view, cell_m, least_m=2.0),
+            duration_s=lasts_s,
+            cell_m=size_m,
+            solver=numerics[0],
+            order=numerics[1],
+            precision=numerics[2],
+            manning=_one_number(manning),
             drain_mm_h=drain_mm_h,
-            drains=cast(DrainMode, drains or "auto"),
-            infiltration=cast(Law, infiltration or "none"),
+            drains=cast(Any, drains or "auto"),
+            infiltration=cast(Any, infiltration or "none"),
+            borders=_borders(boundary, view, size_m),
+            buildings=cast(Any, buildings or "holes"),
+            walls=walls is not False,
+            checkpoint=kept,
             job=job,
-        ),
-        bounds=bounds,
-        picture=picture,
-    )
+        )
+
+    record = ask(twin, scheme, question, bounds=bounds, picture=picture)
+    if base is not None:
+        from cim.store import open_run
+
+        record["worth"] = worth(base, open_run(twin, record["run"]))
+    return record
+
+
+def _storm(
+    rain: Path | None, period_a: float | None, storm_min: float | None, after_min: float | None
+) -> tuple[Storm, float]:
+    """The storm, and how long to follow it: as designed, or as a file says."""
+    from cim.flood import design_storm, recorded_storm
+    from cim.flood.tables import read_rain
+
+    after_s = (60.0 if after_min is None else after_min) * 60.0
+    if rain is None:
+        minutes = 60.0 if storm_min is None else storm_min
+        period = 50.0 if period_a is None else period_a
+        return design_storm(return_period_a=period, duration_min=minutes), minutes * 60.0 + after_s
+    _refuse({"--return-period-a": period_a, "--storm-min": storm_min}, "flood.not_of_rain")
+    ends, rates = read_rain(rain, until_s=None)
+    lasts = np.diff(np.array(ends), prepend=0.0)
+    storm = recorded_storm(ends_s=ends, depths_mm=(np.array(rates) * lasts / 3600.0).tolist())
+    return storm, storm.duration_s + after_s
+
+
+def _one_number(manning: str | None) -> float | None:
+    if manning is None:
+        return None
+    try:
+        return float(manning)
+    except ValueError as error:
+        raise RequestError("flood.manning", given=manning) from error
+
+
+def _borders(boundary: str | None, view: TwinView, cell_m: float) -> list[Border]:
+    from cim.flood.border_files import read_borders
+    from cim.flood.borders import Border
+    from cim.flood.ground import site_frame
+
+    if boundary is None:
+        return []
+    if boundary in {"wall", "free"}:
+        return [Border(cast(Any, boundary))]
+    frame = site_frame(view, cell_m=cell_m)
+    return read_borders(Path(boundary), frame, height_datum=view.frame.height_datum)
+
+
+def _base(twin: Path, run: str) -> Result:
+    from cim.store import open_run
+
+    return open_run(twin, run)
 
 
 def _refuse(options: Mapping[str, object], key: str) -> None:

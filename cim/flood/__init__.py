@@ -1,5 +1,7 @@
 """flood: where water stands when it rains on the city, and what that means for people."""
 
+from cim.flood.borders import Border
+from cim.flood.checkpoint import Checkpoint
 from cim.flood.ensemble import Member, agreement, ensemble
 from cim.flood.rain import (
     SOURCES,
@@ -17,6 +19,8 @@ from cim.flood.worth import worth
 
 __all__ = [
     "SOURCES",
+    "Border",
+    "Checkpoint",
     "Inflow",
     "Member",
     "Storm",

@@ -7,7 +7,7 @@ same volume. Everything is kept in a float64 account by cause.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim.flood.drains import DrainBalance, Drains
-from cim.flood.hazard import hold_limits
 from cim.flood.rain import Storm
 from cim.flood.structures import Structures
+from cim.flood.watcher import Watcher
 
 if TYPE_CHECKING:
     from kernels.flood.water import Water
 
-__all__ = ["Coupling", "Danger", "Exchange", "Meeting", "Pipes", "Soil", "Watch", "Works"]
+__all__ = ["Coupling", "Exchange", "Meeting", "Pipes", "Soil", "Watch", "Works"]
 __all__ += ["ZonedRain"]
 
 Floats = NDArray[np.float64]
@@ -168,6 +168,14 @@ class Soil:
         self.soaked_m += out
         return [Exchange("infiltrated_m3", self.cells, -out * self._area_m2)]
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what a run needs to go on."""
+        return {"soaked_m": self.soaked_m}
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Go back to a state."""
+        self.soaked_m[...] = state["soaked_m"]
+
 
 class Works:
     """Weirs, culverts, pumps and tanks of the twin."""
@@ -197,6 +205,17 @@ class Works:
             Exchange("out_by_structures_m3", give[outside], -moved[outside]),
             Exchange("into_tanks_m3", give[tank], -moved[tank]),
         ]
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what a run needs to go on."""
+        s = self.structures
+        return {"moved_m3": s.moved_m3, "room_m3": s.room_m3, "running": s.running}
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Go back to a state."""
+        s = self.structures
+        s.moved_m3, s.room_m3 = state["moved_m3"], state["room_m3"]
+        s.running = state["running"]
 
     def told(self) -> list[dict[str, Any]]:
         """Say what each has moved, m³ from its start to its end."""
@@ -255,45 +274,19 @@ class Watch:
         self._depths.append(depth_at(self._cells))
         return []
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what a run needs to go on."""
+        times, depths = self.series
+        return {"times": times, "depths": depths}
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Go back to a state."""
+        self._times, self._depths = state["times"].tolist(), list(state["depths"])
+
     @property
     def series(self) -> tuple[Floats, Floats]:
         """Times (t,) and depths (t, k)."""
         return np.array(self._times), np.array(self._depths).reshape(len(self._times), -1)
-
-
-class Danger:
-    """The worst of moving water at every cell, looked at every half minute."""
-
-    every_s = 30.0
-
-    def __init__(self, shape: tuple[int, int], *, wet_m: float, debris_m2_s: float) -> None:
-        self.speed_mps = np.zeros(shape, np.float32)
-        self.hazard_m2_s = np.zeros(shape, np.float32)
-        self._bits = np.zeros(shape, np.uint8)
-        self._wet_m, self._debris_m2_s = wet_m, debris_m2_s
-        self._who, self._moving, self._deep = hold_limits()
-
-    def look(self, water: Water) -> None:
-        """Keep the largest speed and hazard rating, and where somebody loses hold."""
-        from kernels.flood.danger import look
-
-        look(
-            water.now.depth,
-            water.now.flux_x,
-            water.now.flux_y,
-            self._wet_m,
-            self._debris_m2_s,
-            self._moving,
-            self._deep,
-            self.speed_mps,
-            self.hazard_m2_s,
-            self._bits,
-        )
-
-    @property
-    def unsafe(self) -> dict[str, NDArray[np.bool_]]:
-        """(rows, cols) where each lost hold at any look."""
-        return {who: (self._bits >> k & 1).astype(bool) for k, who in enumerate(self._who)}
 
 
 class Meeting:
@@ -307,7 +300,7 @@ class Meeting:
         Who looks at the whole water besides, or None.
     """
 
-    def __init__(self, couplings: Sequence[Coupling], *, danger: Danger | None = None) -> None:
+    def __init__(self, couplings: Sequence[Coupling], *, danger: Watcher | None = None) -> None:
         self.couplings = tuple(couplings)
         self.danger = danger
         self._looked_s = 0.0
@@ -343,7 +336,7 @@ class Meeting:
             return held
 
         if self.danger is not None and t_s >= self._looked_s + self.danger.every_s - 1e-9:
-            self.danger.look(water)
+            self.danger.look(water, t_s=t_s)
             self._looked_s = t_s
         for i, one in enumerate(self.couplings):
             if t_s < self._last_s[i] + one.every_s - 1e-9:
@@ -351,6 +344,33 @@ class Meeting:
             for change in one.act(depth_at, t_s=t_s, dt_s=t_s - self._last_s[i]):
                 self._move(depth, carry, change, cell_m)
             self._last_s[i] = t_s
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what a run needs to go on, of the account and of everyone who keeps something."""
+        out: dict[str, NDArray[Any]] = {
+            "looked_s": np.array(self._looked_s),
+            "last_s": np.array(self._last_s),
+            "causes": np.array(list(self.account), np.str_),
+            "volumes": np.array(list(self.account.values())),
+        }
+        for name, one in self._keepers():
+            out |= {f"{name}/{key}": value for key, value in one.state().items()}
+        return out
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Go back to a state."""
+        self._looked_s, self._last_s = float(state["looked_s"]), state["last_s"].tolist()
+        causes, volumes = state["causes"].tolist(), state["volumes"].tolist()
+        self.account = dict(zip(causes, volumes, strict=True))
+        for name, one in self._keepers():
+            start = name + "/"
+            one.restore({k.removeprefix(start): v for k, v in state.items() if k.startswith(start)})
+
+    def _keepers(self) -> Iterator[tuple[str, Any]]:
+        """Who has something of his own to keep, by a name that is the same in the next run."""
+        for i, one in enumerate((*self.couplings, self.danger)):
+            if hasattr(one, "state"):
+                yield f"{i}", one
 
     def _move(
         self, depth: NDArray[Any], carry: NDArray[Any], change: Exchange, cell_m: float

@@ -1,26 +1,32 @@
 """What the rain falls on: terrain, buildings, surfaces and drains of a twin on one grid.
 
-A building (建筑) is a hole: no water gets in, and the rain on its roof runs to the
-open cells that touch its walls, shared evenly; so do the drains' capacities, which
-are given per area of city, roofs included. Nothing is lost and nothing falls twice.
+A building (建筑) is a hole unless asked otherwise: no water gets in, and the rain on its roof runs
+to the open cells that touch its walls, shared evenly; so do the drains' capacities, which are
+given per area of city, roofs included. As a block it stands on the ground, as high as it is, and
+the water runs off its roof. Where cells are as large as buildings, a cell stays open unless all
+of it is built over, and its faces let through what is not. Nothing is lost, nothing falls twice.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cim.errors import FrameError, RequestError
+from cim.flood.thin_walls import Crossings
 from cim.model.grid import Grid, GridFrame
 from cim.model.kinds import split_layer
 from cim.model.table import FeatureTable
 from cim.model.twin import TwinView, layer_names
 from cim.registry import standard
 
-__all__ = ["Site", "cells_inside", "lay_out", "site_frame"]
+__all__ = ["BUILDINGS", "Buildings", "Site", "cells_inside", "lay_out", "site_frame"]
+
+Buildings = Literal["holes", "blocks", "porous"]
+BUILDINGS: tuple[Buildings, ...] = get_args(Buildings)
 
 Floats = NDArray[np.float64]
 
@@ -51,6 +57,12 @@ class Site:
         Part of the area whose drains are assumed.
     illustrative
         Whether anything used is 示意数据.
+    block_m
+        (rows, cols) level of the roof where a building is a block, NaN elsewhere.
+    gaps
+        Faces that buildings narrow.
+    assumed_heights
+        Number of blocks whose height is assumed.
     """
 
     frame: GridFrame
@@ -64,6 +76,9 @@ class Site:
     wall_cell: NDArray[np.int64]
     assumed_drain_share: float
     illustrative: bool
+    block_m: Floats
+    gaps: Crossings = field(default_factory=Crossings)
+    assumed_heights: int = 0
 
     @property
     def area_m2(self) -> float:
@@ -77,6 +92,7 @@ def lay_out(
     cell_m: float,
     manning: float | None = None,
     drain_mm_h: float | None = None,
+    buildings: Buildings = "holes",
 ) -> Site:
     """Put the twin's ground on cells of `cell_m`.
 
@@ -91,6 +107,8 @@ def lay_out(
     drain_mm_h
         What the drains take everywhere; None takes the catchments' own, and the registry's where
         there is none.
+    buildings
+        ``holes``, ``blocks`` or ``porous``; see above.
 
     Raises
     ------
@@ -102,14 +120,20 @@ def lay_out(
     terrain = _terrain(view, cell_m)
     frame = terrain.frame
     known = np.isfinite(terrain.values)
-    buildings = _tables(view, "building", frame)
-    owner = _burnt(buildings, frame)
-    open_ = known & (owner < 0)
+    houses = _tables(view, "building", frame)
+    owner = _burnt(houses, frame)
+    covered = _covered(houses, frame) if buildings == "porous" else None
+    open_ = known & (owner < 0 if covered is None else ~covered.cells)
     if not open_.any():
         raise RequestError("flood.no_ground", given=terrain.layer)
     building, cell = _walls(owner, open_)
-    share = _shared(owner, known, open_, building, cell)
-    used = [*buildings]
+    block, assumed_heights = np.full(frame.shape, np.nan), 0
+    if buildings == "blocks":
+        block, assumed_heights = _blocks(houses, owner, terrain.values)
+        share = known.astype(np.float64)
+    else:
+        share = _shared(owner, known, open_, building, cell)
+    used = [*houses]
     if manning is None:
         roughness, surfaces = _roughness(view, frame)
         used += surfaces
@@ -123,14 +147,15 @@ def lay_out(
         rain_share=share,
         manning=roughness,
         drain_mm_h=drains,
-        building_ids=np.array([id_ for table in buildings for id_ in table.ids], dtype=object),
-        floor_level_m=np.concatenate(
-            [np.empty(0), *(t.numbers("floor_level_m") for t in buildings)]
-        ),
+        building_ids=np.array([id_ for table in houses for id_ in table.ids], dtype=object),
+        floor_level_m=np.concatenate([np.empty(0), *(t.numbers("floor_level_m") for t in houses)]),
         wall_building=building,
         wall_cell=cell,
         assumed_drain_share=float(share[assumed].sum() / share.sum()),
         illustrative=terrain.illustrative or any(table.illustrative for table in used),
+        block_m=block,
+        gaps=Crossings() if covered is None else covered.gaps(open_),
+        assumed_heights=assumed_heights,
     )
 
 
@@ -160,13 +185,17 @@ def _tables(view: TwinView, kind: str, frame: GridFrame) -> list[FeatureTable]:
 
 def cells_inside(shape: Any, frame: GridFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows and columns of the cells whose centres lie inside a polygon."""
+    return _points_inside(shape, *frame.centres())
+
+
+def _points_inside(shape: Any, x: Floats, y: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of the points of a lattice that lie inside a polygon."""
     import shapely
 
     nothing = np.empty(0, np.int64)
     if shape is None or shapely.is_empty(shape) or shapely.get_dimensions(shape) != 2:
         return nothing, nothing
     xmin, ymin, xmax, ymax = shape.bounds
-    x, y = frame.centres()
     cols = np.flatnonzero((x >= xmin) & (x <= xmax))
     rows = np.flatnonzero((y >= ymin) & (y <= ymax))
     if not len(cols) or not len(rows):
@@ -184,6 +213,72 @@ def _burnt(tables: list[FeatureTable], frame: GridFrame) -> NDArray[np.int64]:
     for number, shape in enumerate(shapes):
         owner[cells_inside(shape, frame)] = number
     return owner
+
+
+def _blocks(
+    tables: list[FeatureTable], owner: NDArray[np.int64], ground: NDArray[Any]
+) -> tuple[Floats, int]:
+    """Level of the roof over each cell: the lowest ground under its building and its height."""
+    height = np.concatenate([np.empty(0), *(t.numbers("height_m") for t in tables)])
+    assumed = ~(height > 0)
+    height = np.where(assumed, standard("flood.block_height_m").number(), height)
+    on = (owner >= 0) & np.isfinite(ground)
+    foot = np.full(len(height), np.inf)
+    np.minimum.at(foot, owner[on], ground[on])
+    out = np.full(owner.shape, np.nan)
+    out[on] = np.maximum((foot + height)[owner[on]], ground[on])
+    return out, int(np.isfinite(foot[assumed]).sum())
+
+
+@dataclass(frozen=True)
+class _Covered:
+    """What buildings cover, looked at on points a fraction of a cell apart.
+
+    `cells` (rows, cols) wholly covered; `across_x` (rows, cols + 1), `across_y` (rows + 1, cols)
+    covered share of each face.
+    """
+
+    cells: NDArray[np.bool_]
+    across_x: Floats
+    across_y: Floats
+
+    def gaps(self, open_: NDArray[np.bool_]) -> Crossings:
+        """Return the faces between open cells that buildings narrow."""
+        out = Crossings()
+        for axis, covered in ((0, self.across_x[:, 1:-1]), (1, self.across_y[1:-1])):
+            both = open_[:, 1:] & open_[:, :-1] if axis == 0 else open_[1:] & open_[:-1]
+            for row, col in np.argwhere(both & (covered > 0)).tolist():
+                face = (axis, row, col + 1) if axis == 0 else (axis, row + 1, col)
+                out.add(face, np.inf, 1.0 - float(covered[row, col]))
+        return out
+
+
+_PER_FACE = 8  # points
+
+
+def _covered(tables: list[FeatureTable], frame: GridFrame) -> _Covered:
+    """Look at faces on eight points each, and at cells on sixteen."""
+    rows, cols = frame.shape
+    box = frame.west, frame.north, frame.cell_m
+
+    def along(start: float, step: float, count: int, parts: int) -> NDArray[Any]:
+        return start + step / parts * (np.arange(count * parts) + 0.5)
+
+    def held(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
+        out = np.zeros((len(y), len(x)), bool)
+        for table in tables:
+            for shape in table.geometry:
+                out[_points_inside(shape, x, y)] = True
+        return out
+
+    west, north, cell = box
+    n, few = _PER_FACE, _PER_FACE // 2
+    x_lines, y_lines = west + cell * np.arange(cols + 1), north - cell * np.arange(rows + 1)
+    across_x = held(x_lines, along(north, -cell, rows, n)).reshape(rows, n, cols + 1)
+    across_y = held(along(west, cell, cols, n), y_lines).reshape(rows + 1, cols, n)
+    fine = held(along(west, cell, cols, few), along(north, -cell, rows, few))
+    cells = np.asarray(fine.reshape(rows, few, cols, few).all(axis=(1, 3)))
+    return _Covered(cells, across_x.mean(axis=1), across_y.mean(axis=2))
 
 
 def _walls(

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cim.flood.coupling import Danger
 from cim.flood.floors import FloorVerdict, judge_floors
 from cim.flood.ground import Site
 from cim.flood.hazard import hazard_class
@@ -24,6 +23,7 @@ from cim.flood.ponds import find_ponds
 from cim.flood.roads import Sections, cut_sections, lane_depths, link_depths
 from cim.flood.surface import FineGround, fine_ground
 from cim.flood.underground import overtopping
+from cim.flood.watcher import Watcher
 from cim.model.grid import Grid
 from cim.model.kinds import split_layer
 from cim.model.result import ResultField
@@ -58,7 +58,7 @@ def judge(
     rain_end_s: float,
     sills: Sills | None = None,
     watched: tuple[Floats, Floats] | None = None,
-    danger: Danger | None = None,
+    danger: Watcher | None = None,
 ) -> Judged:
     """Ask every verdict of a flood.
 
@@ -397,7 +397,7 @@ def _overtopped(
 # ---------------------------------------------------------------- danger
 def _danger(
     site: Site,
-    danger: Danger,
+    danger: Watcher,
     fields: list[ResultField],
     summary: dict[str, Any],
     rules: dict[str, str],

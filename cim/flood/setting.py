@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from cim.errors import RequestError
 from cim.flood.cells import open_cells
-from cim.flood.coupling import Coupling, Danger, Meeting, Pipes, Soil, Watch, Works, ZonedRain
+from cim.flood.coupling import Coupling, Meeting, Pipes, Soil, Watch, Works, ZonedRain
 from cim.flood.drains import Drains
 from cim.flood.ground import Site, cells_inside
 from cim.flood.openings import Sills, find_sills, tables_of
 from cim.flood.rain import Storm
 from cim.flood.sewer import Sewer, find_sewer
 from cim.flood.structures import find_structures
+from cim.flood.thin_walls import Crossings, crossings
+from cim.flood.watcher import Watcher
 from cim.model.twin import TwinView
 from cim.registry import standard
 
@@ -35,6 +37,7 @@ DRAINS: tuple[DrainMode, ...] = get_args(DrainMode)
 LAWS: tuple[Law, ...] = get_args(Law)
 
 _NODE_REACH_M = 6.0
+_FENCES = ("fence", "railing", "hedge", "栅栏", "围栏", "栏杆", "绿篱")  # water passes them
 _TABLES = {
     "green_ampt": "flood.infiltration",
     "horton": "flood.horton",
@@ -57,6 +60,8 @@ class Setting:
         Those of them that have something to tell, or None.
     sills
         Ways underground, at whose cells `watch` looks.
+    crossings
+        Faces that walls and buildings narrow.
     left_out
         (id, reason key) of what could not be used.
     notes
@@ -70,7 +75,8 @@ class Setting:
     site: Site
     meeting: Meeting
     sills: Sills
-    danger: Danger
+    danger: Watcher
+    crossings: Crossings
     watch: Watch | None = None
     pipes: Pipes | None = None
     works: Works | None = None
@@ -78,6 +84,12 @@ class Setting:
     notes: tuple[tuple[str, str], ...] = ()
     standards: tuple[str, ...] = ()
     illustrative: bool = False
+
+    @property
+    def solid_m(self) -> NDArray[np.float64]:
+        """Return what water stands on, blocks of buildings among it; NaN where none gets in."""
+        bed = self.site.bed_m
+        return np.where(np.isfinite(self.site.block_m), self.site.block_m, bed)
 
 
 @dataclass
@@ -99,6 +111,7 @@ def set_up(
     infiltration: Law,
     zones: tuple[NDArray[np.int64], Sequence[Storm]] | None,
     stack: ExitStack,
+    walls: bool = True,
 ) -> Setting:
     """Build the couplings of a run.
 
@@ -117,6 +130,8 @@ def set_up(
         (rows, cols) number of the storm of each cell, and the storms.
     stack
         Closes SWMM when the run ends.
+    walls
+        Whether walls thinner than a cell hold water back.
 
     Raises
     ------
@@ -153,17 +168,16 @@ def set_up(
     watch = Watch(np.maximum(sills.cell, 0)) if len(sills.ids) else None
     if watch is not None:
         made.couplings.append(watch)
-    danger = Danger(
-        site.frame.shape,
-        wet_m=standard("flood.arrival_depth_m").number(),
-        debris_m2_s=standard("flood.debris_factor").number(),
-    )
+    danger = Watcher(site.frame.shape)
+    found = _walls(view, site, made) if walls else Crossings()
+    found.found.update(site.gaps.found)
     made.standards += ["flood.debris_factor", "flood.hazard_classes", "flood.person_dv_m2_s"]
     return Setting(
         site=site,
         meeting=Meeting(made.couplings, danger=danger),
         sills=sills,
         danger=danger,
+        crossings=found,
         watch=watch,
         pipes=pipes,
         works=works,
@@ -240,6 +254,32 @@ def _works(view: TwinView, site: Site, made: _Made) -> Works | None:
     made.notes.append(("flood.note.structures", str(len(structures.ids))))
     made.illustrative |= any(t.illustrative for t in tables_of(view, "hydraulic_structure"))
     return works
+
+
+def _walls(view: TwinView, site: Site, made: _Made) -> Crossings:
+    """Walls that hold water back; fences do not, and a wall of unknown height is assumed one."""
+    found, tables = Crossings(), tables_of(view, "wall", site=site)
+    assumed = standard("flood.wall_height_m")
+    unknown = fences = 0
+    for table in tables:
+        types = [word.strip().lower() for word in table.texts("type")]
+        solid = np.array([not any(f in word for f in _FENCES) for word in types], bool)
+        height = table.numbers("height_m")
+        missing = solid & ~(height > 0)
+        unknown, fences = unknown + int(missing.sum()), fences + int((~solid).sum())
+        height = np.where(missing, assumed.number(), height)
+        shapes = [shape for shape, s in zip(table.geometry, solid, strict=True) if s]
+        crossings(shapes, height[solid], site.frame, site.bed_m, into=found)
+        made.illustrative |= table.illustrative and bool(solid.any())
+    if found.found:
+        made.notes.append(("flood.note.walls", str(sum(len(t.ids) for t in tables) - fences)))
+        made.standards += ["flood.broad_crest", "flood.gate_m"]
+    if unknown:
+        made.notes.append(("flood.note.walls_assumed", str(unknown)))
+        made.standards.append(assumed.key)
+    if fences:
+        made.notes.append(("flood.note.fences", str(fences)))
+    return found
 
 
 def _soil(view: TwinView, site: Site, law: Law, storm: Storm, made: _Made) -> None:

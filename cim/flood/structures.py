@@ -75,7 +75,7 @@ class Structures:
 
     def __post_init__(self) -> None:
         self.moved_m3 = np.zeros(len(self.ids))
-        self._running = np.zeros(len(self.ids), bool)
+        self.running = np.zeros(len(self.ids), bool)
         self._is = {kind: np.array([k == kind for k in self.kinds], bool) for kind in TYPES}
 
     def is_a(self, kind: str) -> NDArray[np.bool_]:
@@ -104,10 +104,10 @@ class Structures:
             )  # fmt: skip
         lifts = self._is["pump"] | self._is["tank"]
         flow, running = pump_m3_s(
-            depth_m[0], self._running, capacity_m3_s=self.capacity_m3_s,
+            depth_m[0], self.running, capacity_m3_s=self.capacity_m3_s,
             on_m=self.on_m, off_m=self.off_m,
         )  # fmt: skip
-        self._running = running & lifts
+        self.running = running & lifts
         return np.where(lifts, flow, out)
 
     def took(self, volume_m3: Floats) -> Floats:

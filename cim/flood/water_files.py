@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import csv
 import json
-import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cim import messages
 from cim._version import VERSION
-from cim.crs import looks_like_lonlat
+from cim.crs import (
+    axis_unit_m,
+    is_projected,
+    looks_like_lonlat,
+    parse_crs,
+    parse_height_datum,
+    split_crs,
+)
 from cim.errors import FrameError, RequestError, SourceError, StoreError
-from cim.flood.water_run import Boundary, Inflow, Solver, WaterRun, run_water
+from cim.flood.border_files import read_borders
+from cim.flood.borders import Border
+from cim.flood.checkpoint import Checkpoint
+from cim.flood.cost import enough_memory, foresee, memory_mb
+from cim.flood.engine import Numerics, Precision, Solver
+from cim.flood.tables import number, read_rain, read_table
+from cim.flood.water_run import Inflow, WaterRun, run_water
 from cim.jobs import QUIET, Job
 from cim.model.grid import GridFrame
 from cim.store.raster import writing_raster
@@ -37,7 +51,8 @@ RASTERS: Mapping[str, str] = {
 }
 """Files of a run, and the attribute of `WaterRun` that each holds."""
 
-_BYTES_A_CELL = 220  # f32, measured roughly: solver, copies of a step, results; twice that in f64
+
+_DEGREE_CELLS = 0.05  # smaller ones may be degrees where coordinates could be
 
 
 @dataclass(frozen=True)
@@ -57,12 +72,16 @@ def flood_files(
     rain_mm_h: float | None = None,
     rain: Path | None = None,
     inflow: Path | None = None,
-    boundary: Boundary = "wall",
+    boundary: str = "wall",
     solver: Solver = "inertial",
     order: int = 1,
-    precision: Literal["f32", "f64"] = "f32",
+    precision: Precision = "f32",
     gauges: Path | None = None,
     threads: int = 1,
+    crs: str | None = None,
+    height_datum: str | None = None,
+    checkpoint: Checkpoint | None = None,
+    cost_only: bool = False,
     job: Job = QUIET,
 ) -> dict[str, Any]:
     """Run water over a terrain file and write what it did.
@@ -82,10 +101,21 @@ def flood_files(
         the next one's, the last until the end.
     inflow
         CSV ``x,y,time_s,flow_m3s``; rows of one place make one series.
-    boundary, solver, order, precision, threads
+    boundary
+        ``wall``, ``free``, or a CSV of what each side does: see `read_borders`.
+    solver, order, precision, threads
         See `cim.flood.run_water`; threads of the kernels.
     gauges
         CSV ``name,x,y``.
+    crs
+        What the terrain is in where its file does not say: a projected system in metres, or
+        ``local`` for metres without a place.
+    height_datum
+        Of the terrain, where its file does not say; compared with that of levels at the edges.
+    checkpoint
+        Where to keep the run now and then, and whether to go on with one.
+    cost_only
+        Only tell what the run would take.
     job
         Progress and cancel.
 
@@ -97,21 +127,39 @@ def flood_files(
         Degrees, or a raster that does not lie on the terrain's cells.
     RequestError
         No water at all; impossible numbers; places outside or on closed cells; more memory
-        than there is.
+        than there is; a checkpoint of another question.
     """
+    numerics = Numerics(solver, order, precision)
+    enough_memory(memory_mb(_cells(dem), numerics), cells=_cells(dem))
     ground = _raster(dem)
     frame = ground.frame
-    if (ground.crs is not None and ground.crs.is_geographic) or (
-        ground.crs is None and looks_like_lonlat(np.array([frame.bounds[:2], frame.bounds[2:]]))
-    ):
-        raise FrameError("flood.dem_degrees", given=dem.name)
-    _enough_memory(ground.values.size, precision)
+    datum, notes = _trusted(ground, dem, crs, height_datum)
     if rain is not None and rain_mm_h is not None:
         raise RequestError("flood.rain_twice", given=rain.name)
-    ends, rates = _rain(rain, rain_mm_h, duration_s)
+    ends, rates = ([], []) if rain_mm_h is None else ([duration_s], [rain_mm_h])
+    if rain is not None:
+        ends, rates = read_rain(rain, until_s=duration_s)
     places = _gauges(gauges, frame)
-    if rain is None and rain_mm_h is None and inflow is None and depth0 is None:
+    edges: Any = boundary
+    if boundary not in {"wall", "free"}:
+        if Path(boundary).suffix.lower() != ".csv":
+            raise RequestError("flood.boundary", given=boundary)
+        edges = read_borders(Path(boundary), frame, height_datum=datum)
+    brings = {"stage", "discharge"}
+    comes = not isinstance(edges, str) and any(one.kind in brings for one in edges)
+    if not comes and all(given is None for given in (rain, rain_mm_h, inflow, depth0)):
         raise RequestError("flood.dry", given=dem.name)
+    n = _manning(manning, frame)
+    still = 0.0 if depth0 is None else np.nan_to_num(_fitting(depth0, frame))
+    springs = _inflows(inflow, frame)
+    if cost_only:
+        foreseen = foresee(
+            ground.values, cell_m=frame.cell_m, numerics=numerics, duration_s=duration_s,
+            manning=n, depth0_m=still, rain_ends_s=ends, rain_mps=np.array(rates) / 3.6e6,
+            borders=[Border(cast(Any, edges))] if isinstance(edges, str) else edges,
+            springs_m3_s=sum(one.volume_m3(0.0, duration_s) for one in springs) / duration_s,
+        )  # fmt: skip
+        return {"cost": foreseen.told, "notes": notes}
     from kernels._jit import set_threads
 
     before = set_threads(max(1, threads))
@@ -120,16 +168,17 @@ def flood_files(
             ground.values,
             cell_m=frame.cell_m,
             duration_s=duration_s,
-            manning=_manning(manning, frame),
-            depth0_m=0.0 if depth0 is None else np.nan_to_num(_fitting(depth0, frame)),
+            manning=n,
+            depth0_m=still,
             rain_ends_s=ends,
             rain_mm_h=rates,
-            inflows=_inflows(inflow, frame),
-            boundary=boundary,
+            inflows=springs,
+            boundary=edges,
             solver=solver,
             order=order,
             precision=precision,
             gauges=places,
+            checkpoint=checkpoint,
             job=job,
         )
     finally:
@@ -139,24 +188,66 @@ def flood_files(
         "rain_mm_h": rain_mm_h, "rain": None if rain is None else str(rain),
         "inflow": None if inflow is None else str(inflow), "boundary": boundary, "solver": solver,
         "order": order, "precision": precision, "duration_s": duration_s, "threads": threads,
+        "height_datum": datum,
     }  # fmt: skip
     closed = int(np.isnan(ground.values).sum())
-    record = {**run.summary, "closed_cells": closed}
+    outside = int(((run.valid == 0) & (run.depth_max_m > 0)).sum())
+    record = {**run.summary, "closed_cells": closed, "cells_outside_range": outside, "notes": notes}
     _write(run, record, asked, ground, out)
     return record
 
 
-def _enough_memory(cells: int, precision: str) -> None:
-    need = cells * _BYTES_A_CELL * (2 if precision == "f64" else 1)
-    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if need > have:
-        values = {"need": f"{need / 1e9:.1f}", "have": f"{have / 1e9:.1f}"}
-        raise RequestError("flood.memory", given=cells, values=values)
+def _cells(path: Path) -> int:
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with rasterio.open(path) as data:
+                return int(data.width * data.height)
+        except (RasterioError, OSError) as error:
+            why = {"why": str(error)}
+            raise SourceError("source.unreadable", given=path.name, values=why) from error
+
+
+def _trusted(
+    ground: _Raster, dem: Path, crs: str | None, height_datum: str | None
+) -> tuple[str | None, list[str]]:
+    """Make sure that cells are metres; the terrain's height datum, and what to know of both."""
+    found, datum = (None, None) if ground.crs is None else split_crs(ground.crs)
+    if height_datum is not None:
+        said = parse_height_datum(height_datum)
+        if datum is not None and said != datum:
+            values = {"levels": said, "terrain": datum}
+            raise FrameError("flood.datum_mismatch", given=dem.name, values=values)
+        datum = said
+    name = found
+    if crs is not None and crs != "local":
+        name = parse_crs(crs)
+        if found is not None and name != found:
+            values = {"said": name, "found": found}
+            raise FrameError("flood.dem_crs", given=dem.name, values=values)
+    if name is not None:
+        if not is_projected(name):
+            raise FrameError("flood.dem_degrees", given=dem.name)
+        if abs(axis_unit_m(name) - 1.0) > 1e-9:
+            raise FrameError("flood.dem_unit", given=dem.name, values={"unit": axis_unit_m(name)})
+        return datum, []
+    corners = np.array([ground.frame.bounds[:2], ground.frame.bounds[2:]])
+    if crs is None and ground.frame.cell_m < _DEGREE_CELLS and looks_like_lonlat(corners):
+        raise FrameError("flood.dem_degrees", given=dem.name)
+    return datum, [] if crs else [messages.text("flood.note.no_crs", {"given": dem.name})]
+
+
+def _made(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError("store.cannot_write", given=out, values={"why": str(error)}) from error
 
 
 def _raster(path: Path) -> _Raster:
-    import warnings
-
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
@@ -192,48 +283,6 @@ def _manning(text: str, frame: GridFrame) -> Array | float:
         return _fitting(Path(text), frame)
 
 
-def _table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            found = [name.strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = found
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(
-            "source.unreadable", given=path.name, values={"why": str(error)}
-        ) from error
-    if not set(columns) <= set(found) or not rows:
-        values = {"columns": ", ".join(columns)}
-        raise SourceError("flood.table", given=path.name, values=values)
-    return rows
-
-
-def _number(row: Mapping[str, str], column: str, path: Path) -> float:
-    try:
-        value = float(row[column])
-    except (TypeError, ValueError) as error:
-        values = {"column": column, "value": row[column]}
-        raise SourceError("flood.table_number", given=path.name, values=values) from error
-    if not np.isfinite(value):
-        values = {"column": column, "value": row[column]}
-        raise SourceError("flood.table_number", given=path.name, values=values)
-    return value
-
-
-def _rain(
-    path: Path | None, rain_mm_h: float | None, duration_s: float
-) -> tuple[list[float], list[float]]:
-    if path is None:
-        return ([], []) if rain_mm_h is None else ([duration_s], [rain_mm_h])
-    rows = _table(path, ("time_s", "rain_mm_h"))
-    times = [_number(row, "time_s", path) for row in rows]
-    rates = [_number(row, "rain_mm_h", path) for row in rows]
-    if times[0] > 0.0:  # dry before the first
-        times, rates = [0.0, *times], [0.0, *rates]
-    return [*times[1:], max(duration_s, np.nextafter(times[-1], np.inf))], rates
-
-
 def _cell(x: float, y: float, frame: GridFrame, name: str) -> tuple[int, int]:
     row, col, inside = frame.cell_of(np.array([x]), np.array([y]))
     if not inside[0]:
@@ -245,8 +294,8 @@ def _inflows(path: Path | None, frame: GridFrame) -> list[Inflow]:
     if path is None:
         return []
     series: dict[tuple[float, float], list[tuple[float, float]]] = {}
-    for row in _table(path, ("x", "y", "time_s", "flow_m3s")):
-        x, y, t, q = (_number(row, name, path) for name in ("x", "y", "time_s", "flow_m3s"))
+    for row in read_table(path, ("x", "y", "time_s", "flow_m3s")):
+        x, y, t, q = (number(row, name, path) for name in ("x", "y", "time_s", "flow_m3s"))
         series.setdefault((x, y), []).append((t, q))
     out = []
     for (x, y), pairs in series.items():
@@ -262,8 +311,8 @@ def _gauges(path: Path | None, frame: GridFrame) -> dict[str, tuple[int, int]]:
     if path is None:
         return {}
     return {
-        row["name"]: _cell(_number(row, "x", path), _number(row, "y", path), frame, row["name"])
-        for row in _table(path, ("name", "x", "y"))
+        row["name"]: _cell(number(row, "x", path), number(row, "y", path), frame, row["name"])
+        for row in read_table(path, ("name", "x", "y"))
     }
 
 
@@ -273,10 +322,7 @@ def _write(
     import rasterio
     from rasterio.transform import Affine
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError("store.cannot_write", given=out, values={"why": str(error)}) from error
+    _made(out)
     for name, attribute in RASTERS.items():
         values = getattr(run, attribute)
         path = out / f"{name}.tif"

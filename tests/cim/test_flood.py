@@ -59,7 +59,7 @@ def test_the_result_says_what_it_is(answer: Result) -> None:
     assert [f.name for f in answer.fields] == [
         "depth_m", "depth_max_m", "time_of_max_s", "arrival_s", "depth_at_wall_m",
         "road_lane_depth_m", "road_deepest_m", "road_fails", "road_state", "road_closed_s",
-        "floor_water_m", "speed_max_mps", "hazard_max_m2_s",
+        "floor_water_m", "speed_max_mps", "hazard_max_m2_s", "duration_15cm_s", "valid",
     ]  # fmt: skip
     assert answer.grid is not None
     assert (answer.grid.shape, answer.grid.cell_m) == ((50, 50), 2.0)

@@ -138,8 +138,10 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     [
         (["--dem", "d.tif", "--return-period-a", "50"], "--return-period-a"),
         (["--dem", "d.tif", "--drains", "auto", "--cell-m", "2"], "--cell-m, --drains"),
-        (["town.cim", "--solver", "inertial"], "--solver"),
-        (["town.cim", "--rain-mm-h", "0", "--boundary", "wall"], "--rain-mm-h, --boundary"),
+        (["town.cim", "--gauges", "g.csv"], "--gauges"),
+        (["town.cim", "--rain-mm-h", "0", "--crs", "local"], "--rain-mm-h, --crs"),
+        (["town.cim", "--rain", "r.csv", "--storm-min", "60"], "--storm-min"),
+        (["town.cim", "--resume"], "--resume"),
     ],
 )
 def test_an_option_that_would_have_no_effect_is_refused_even_at_its_default(

@@ -1,0 +1,251 @@
+"""What a flood of a twin answers: fields, summary, balance and notes of a run that is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cim import messages
+from cim._version import VERSION
+from cim.flood.drains import DrainBalance
+from cim.flood.engine import Engine
+from cim.flood.ground import Site
+from cim.flood.judge import Judged, judge
+from cim.flood.setting import Setting
+from cim.model.result import Result, ResultField
+from cim.model.twin import TwinView
+from cim.registry import cite, standard
+
+if TYPE_CHECKING:
+    from cim.flood.run import Asked
+
+__all__ = ["answer"]
+
+
+def answer(
+    view: TwinView,
+    setting: Setting,
+    engine: Engine,
+    asked: Asked,
+    times_s: NDArray[np.float64],
+    depth: NDArray[np.float32],
+    pipes: DrainBalance | None,
+) -> Result:
+    """Make the result of a run: `depth` (times, rows, cols) is changed in place."""
+    site, water = setting.site, engine.water
+    shut = np.isnan(site.bed_m)
+    depth[:, shut] = np.nan
+    peak = np.where(shut, np.nan, water.peak_m).astype(np.float32)
+    wet = peak > standard("flood.arrival_depth_m").number()
+    at_wall, level = _at_walls(site, peak)
+    valid = setting.danger.valid(engine.numerics, bed_m=setting.solid_m, peak_m=peak)
+    judged = judge(
+        view,
+        site,
+        peak_m=peak,
+        times_s=times_s,
+        depth_m=depth,
+        rain_end_s=asked.storm.duration_s,
+        sills=setting.sills,
+        watched=None if setting.watch is None else setting.watch.series,
+        danger=setting.danger,
+    )
+    fields: tuple[ResultField, ...] = (
+        _grid("depth_m", "m", depth, {"en": "water depth", "zh": "积水深度"}, over_time=True),
+        _grid("depth_max_m", "m", peak, {"en": "largest water depth", "zh": "最大积水深度"}),
+        _grid(
+            "time_of_max_s",
+            "s",
+            np.where(wet, water.peak_s, np.nan).astype(np.float32),
+            {"en": "time of the largest depth", "zh": "最大积水出现时间"},
+        ),
+        _grid(
+            "arrival_s",
+            "s",
+            np.where(shut, np.nan, water.arrival_s).astype(np.float32),
+            {"en": "time the water arrives", "zh": "积水到达时间"},
+        ),
+        ResultField(
+            name="depth_at_wall_m",
+            unit="m",
+            carrier="objects",
+            values=at_wall,
+            titles={"en": "largest depth at the walls", "zh": "墙边最大积水深度"},
+            layer="building",
+            ids=site.building_ids,
+        ),
+        *judged.fields,
+        _grid(
+            "duration_15cm_s",
+            "s",
+            np.where(shut, np.nan, setting.danger.long_s).astype(np.float32),
+            {"en": "time deeper than one lane may be", "zh": "积水超过车道限值的时长"},
+        ),
+        _grid(
+            "valid",
+            "1",
+            np.where(shut, np.nan, valid).astype(np.float32),
+            {
+                "en": "solver inside its range (1) or not (0)",
+                "zh": "求解器适用（1）或超出适用范围（0）",
+            },
+        ),
+    )
+    return Result(
+        question="flood",
+        titles={
+            lang: f"{title} · {_rain_title(asked, lang)}"
+            for lang, title in {"en": "flood", "zh": "内涝"}.items()
+        },
+        fields=fields,
+        summary=_summary(setting, engine, asked, depth[-1], peak, at_wall, level, judged, pipes),
+        parameters=asked.parameters,
+        twin_version=view.version,
+        scheme=view.scheme,
+        kernel_version=f"cim-twin {VERSION}",
+        illustrative=site.illustrative or setting.illustrative,
+        times_s=times_s,
+        grid=site.frame,
+        balance=_balance(setting, engine),
+        notes=tuple(_notes(setting, asked)),
+    )
+
+
+def _rain_title(asked: Asked, lang: str) -> str:
+    if not asked.zones:
+        return asked.storm.titles[lang]
+    return messages.text("rain.by_zones", {"given": len(asked.zones)}, lang=lang)
+
+
+def _grid(
+    name: str,
+    unit: str,
+    values: NDArray[Any],
+    titles: Mapping[str, str],
+    *,
+    over_time: bool = False,
+) -> ResultField:
+    return ResultField(name, unit, "grid", values, titles, over_time=over_time)
+
+
+def _at_walls(
+    site: Site, peak: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Largest depth, and largest level of wet cells, beside each building; NaN: no wall outside."""
+    depth = np.full(len(site.building_ids), np.nan)
+    level = np.full(len(site.building_ids), np.nan)
+    beside = peak.ravel()[site.wall_cell].astype(np.float64)
+    np.fmax.at(depth, site.wall_building, beside)
+    dry = beside <= standard("flood.arrival_depth_m").number()
+    surface = np.where(dry, np.nan, site.bed_m.ravel()[site.wall_cell] + beside)
+    np.fmax.at(level, site.wall_building, surface)
+    return depth, level
+
+
+def _summary(
+    setting: Setting,
+    engine: Engine,
+    asked: Asked,
+    last: NDArray[np.float32],
+    peak: NDArray[np.float32],
+    at_wall: NDArray[np.float64],
+    level: NDArray[np.float64],
+    judged: Judged,
+    pipes: DrainBalance | None,
+) -> dict[str, Any]:
+    site, balance = setting.site, _balance(setting, engine)
+    valid = setting.danger.valid(engine.numerics, bed_m=setting.solid_m, peak_m=peak)
+    arrival = standard("flood.arrival_depth_m")
+    lane = standard("flood.lane_depth_m")
+    cell_m2 = site.frame.cell_m**2
+    entered = level > site.floor_level_m + standard("flood.ground_floor_depth_m").number()
+    return {
+        "rain_mm": round(balance["rain_m3"] / site.area_m2 * 1000.0, 3),
+        "peak_rain_mm_h": round(asked.peak_mm_h, 3),
+        "area_m2": site.area_m2,
+        "max_depth_m": round(float(np.nanmax(peak)), 4),
+        "wet_cells": int((peak > arrival.number()).sum()),
+        "wet_area_m2": float((peak > arrival.number()).sum() * cell_m2),
+        "area_over_lane_depth_m2": float((peak > lane.number()).sum() * cell_m2),
+        "area_over_lane_depth_at_end_m2": float((last > lane.number()).sum() * cell_m2),
+        "volume_at_end_m3": round(balance["stored_m3"], 3),
+        "buildings": len(site.building_ids),
+        "buildings_touched": int((at_wall > arrival.number()).sum()),
+        "buildings_with_floor_level": int(np.isfinite(site.floor_level_m).sum()),
+        "buildings_entered": int(entered.sum()),
+        "time_steps": engine.steps,
+        "wet_area_outside_range_m2": float((~valid & (peak > arrival.number())).sum() * cell_m2),
+        "edges": engine.borders.told(),
+        **judged.summary,
+        **({} if pipes is None else {"drains": asdict(pipes)}),
+        **({} if setting.works is None else {"structures": setting.works.told()}),
+        "left_out": [
+            {"id": id_, "reason": messages.text(key, {}, lang="en")}
+            for id_, key in setting.left_out
+        ],
+        "rules": {
+            **judged.rules,
+            "wet_cells": arrival.key,
+            "wet_area_m2": arrival.key,
+            "buildings_touched": arrival.key,
+            "area_over_lane_depth_m2": lane.key,
+            "area_over_lane_depth_at_end_m2": lane.key,
+            "buildings_entered": "flood.ground_floor_depth_m",
+        },
+    }
+
+
+def _balance(setting: Setting, engine: Engine) -> dict[str, float]:
+    ledger = engine.ledger()
+    moved = setting.meeting.account
+    stored = engine.stored_m3()
+    came = ledger["rain_m3"] + ledger["clipped_m3"] + ledger["edge_in_m3"]
+    error = stored + ledger["drained_m3"] + ledger["outflow_m3"] - came - sum(moved.values())
+    rain = {"rain_m3": ledger["rain_m3"] + moved.get("rain_m3", 0.0)}
+    total = max(rain["rain_m3"] + ledger["clipped_m3"] + ledger["edge_in_m3"], 1e-12)
+    return {**ledger, **moved, **rain, "stored_m3": stored, "error_rel": abs(error) / total}
+
+
+def _notes(setting: Setting, asked: Asked) -> Iterator[dict[str, str]]:
+    site = setting.site
+    yield _both(f"flood.note.{asked.numerics.solver}", given=asked.numerics.order)
+    if not asked.borders:
+        yield _both("flood.note.edges")
+    if len(site.building_ids):
+        yield _both(f"flood.note.{asked.buildings}", given=len(site.building_ids))
+    if site.assumed_heights:
+        yield _both("flood.note.heights_assumed", given=site.assumed_heights)
+    if asked.drain_mm_h is not None:
+        yield _both("flood.note.drain_given", given=f"{asked.drain_mm_h:g}")
+    elif site.assumed_drain_share > 0:
+        share = f"{site.assumed_drain_share:.0%}"
+        yield {
+            lang: messages.text(
+                "flood.note.drain_assumed",
+                {"share": share, "cite": cite("flood.drain_mm_h", lang)},
+                lang=lang,
+            )
+            for lang in messages.LANGUAGES
+        }
+    rules = ("flood.arrival_depth_m", "flood.lane_depth_m", "flood.ground_floor_depth_m")
+    for key, given in setting.notes:
+        yield _both(key, given=given)
+    for key in dict.fromkeys(reason for _, reason in setting.left_out):
+        count = sum(reason == key for _, reason in setting.left_out)
+        said = {lang: messages.text(key, {}, lang=lang) for lang in messages.LANGUAGES}
+        yield {
+            lang: messages.text(
+                "flood.note.left_out", {"given": f"{said[lang]} ({count})"}, lang=lang
+            )
+            for lang in messages.LANGUAGES
+        }
+    for key in (*asked.storm.standards, *rules, *setting.standards):
+        yield {lang: cite(key, lang) for lang in messages.LANGUAGES}
+
+
+def _both(key: str, **values: object) -> dict[str, str]:
+    return {lang: messages.text(key, values, lang=lang) for lang in messages.LANGUAGES}
