@@ -23,6 +23,7 @@ from cim.flood.ground import lay_out
 from cim.flood.thin_walls import crossings
 from cim.jobs import Job, Progress
 from cim.model import Grid, GridFrame, Twin
+from cim.store import create
 from tests.towns import EAST, FRAME, NORTH, box, layer, town
 
 HARD = even_storm(depth_mm=100, duration_min=10)
@@ -55,10 +56,9 @@ def test_a_twin_floods_with_every_solver_and_its_balance_closes(
     assert found.balance["error_rel"] < {"f32": 1e-6, "f64": 1e-12}[precision]
     assert found.balance["clipped_m3"] == 0.0
     assert found.balance["rain_m3"] == pytest.approx(360.0, rel=1e-6)
-    assert found.summary["max_depth_m"] > 0.05
-    assert found.parameters["solver"]["scheme"] == {"inertial": "local inertial"}.get(
-        solver, solver
-    )
+    assert found.summary["max_depth_m"] > 0.03
+    scheme = "local inertial" if solver == "inertial" else solver
+    assert found.parameters["solver"]["scheme"] == scheme
 
 
 def test_both_solvers_tell_the_same_story_of_a_pond() -> None:
@@ -75,8 +75,9 @@ def test_both_solvers_tell_the_same_story_of_a_pond() -> None:
 
 def test_a_steep_street_is_outside_the_range_of_the_inertial_solver_and_says_so() -> None:
     slope = np.tile(3.0 + 0.5 * np.arange(40.0)[::-1], (6, 1))
-    options: dict[str, Any] = {"storm": even_storm(depth_mm=400, duration_min=5), "cell_m": 1.0,
-                               "duration_s": 300.0, "manning": 0.012, "drain_mm_h": 0.0}  # fmt: skip
+    storm = even_storm(depth_mm=400, duration_min=5)
+    options: dict[str, Any] = {"storm": storm, "cell_m": 1.0, "duration_s": 300.0,
+                               "manning": 0.012, "drain_mm_h": 0.0}  # fmt: skip
     steep = flood(bare(slope), borders=[Border("wall"), Border("free", "east")], **options)
     right = flood(bare(slope), solver="godunov", order=2, **options)
     # 400 mm in 5 min on 40 m: a film of 5 cm and more where it leaves, far above Froude 1.
@@ -118,7 +119,8 @@ def test_a_river_at_the_edge_floods_a_twin_to_its_level() -> None:
                   borders=river, drain_mm_h=0.0, manning=0.05)  # fmt: skip
     assert found.field("depth_m").values[-1] == pytest.approx(np.full((20, 20), 0.6), abs=0.01)
     assert found.balance["error_rel"] < 1e-6
-    assert found.summary["edges"]["stage south"]["in_m3"] == pytest.approx(0.6 * 400, rel=0.03)
+    crossed = found.summary["edges"]["stage south"]
+    assert crossed["in_m3"] - crossed["out_m3"] == pytest.approx(0.6 * 400, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_a_river_at_the_edge_floods_a_twin_to_its_level() -> None:
         (lambda: Border("stage", "west", times_s=np.array([5.0, 1.0]), values=np.ones(2)),
          "flood.border_values"),
         (lambda: Border("normal", "west", values=np.array([-1.0])), "flood.border_slope"),
-        (lambda: Border("rating", "west", times_s=np.array([0.0, 1.0]), values=np.array([2.0, 1.0])),
+        (lambda: Border("rating", "west", times_s=np.arange(2.0), values=np.array([2.0, 1.0])),
          "flood.border_rating"),
     ],
 )  # fmt: skip
@@ -193,7 +195,9 @@ def test_a_courtyard_wall_keeps_the_street_out_until_it_is_overtopped() -> None:
                                "manning": 0.05}  # fmt: skip
 
     def deepest_in_yard(tables: dict[str, Any], level_m: float, **more: Any) -> float:
-        river = [Border("wall"), Border("stage", "west", values=np.array([level_m]))]
+        rising = Border("stage", "west", times_s=np.array([0.0, 600.0]),
+                        values=np.array([3.0, level_m]))  # fmt: skip
+        river = [Border("wall"), rising]
         found = flood(bare(ground, **tables), borders=river, **options, **more)
         assert found.balance["error_rel"] < 1e-6
         return float(found.field("depth_max_m").values[8:16, 8:16].max())
@@ -346,13 +350,13 @@ def test_water_that_runs_away_stops_says_where_and_keeps_the_last_checkpoint(
     solver: Any, order: int, tmp_path: Path
 ) -> None:
     file = tmp_path / "c.npz"
-    flood_of_stone = {"rain_ends_s": [60.0, 120.0], "rain_mm_h": [10.0, 1e45]}
+    flood_of_stone = {"rain_ends_s": [600.0, 700.0], "rain_mm_h": [10.0, 1e45]}
     with pytest.raises(SimulationError, match="row") as caught:
-        run_water(np.zeros((6, 6)), cell_m=1.0, duration_s=120.0, solver=solver, order=order,
+        run_water(np.zeros((6, 6)), cell_m=1.0, duration_s=700.0, solver=solver, order=order,
                   checkpoint=Checkpoint(file, every_s=0.0), **flood_of_stone)  # fmt: skip
     assert caught.value.key == "flood.not_finite"
     with np.load(file) as kept:
-        assert 60.0 <= float(kept["t_s"]) < 120.0
+        assert 400.0 <= float(kept["t_s"]) < 700.0
         assert np.isfinite(kept["engine/now_depth"]).all()
 
 
@@ -480,13 +484,11 @@ def test_holes_in_the_terrain_stay_dry_on_both_paths(tmp_path: Path) -> None:
 def test_own_rain_falls_on_a_twin_and_a_run_is_held_against_another(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from cim.store import save_twin
-
     pond = np.full((24, 24), 3.0)
     pond[8:16, 8:16] = 2.5
     pump = layer("hydraulic_structure", [shapely.Point(EAST + 12, NORTH + 12)], type=["pump"],
                  capacity_m3_s=[0.02])  # fmt: skip
-    save_twin(bare(pond, hydraulic_structure=pump), tmp_path / "p.cim")
+    create(bare(pond, hydraulic_structure=pump), tmp_path / "p.cim")
     rain = write(tmp_path / "r.csv", ("time_s", "rain_mm_h"), (0, 60), (600, 0))
     words = ["flood", str(tmp_path / "p.cim"), "--rain", str(rain), "--after-min", "5", "--json",
              "--boundary", "wall", "--solver", "godunov", "--order", "2"]  # fmt: skip
