@@ -15,7 +15,8 @@ from cim.flood.roads import cut_sections, lane_depths, link_depths
 from cim.flood.surface import fine_ground
 from cim.flood.underground import overtopping
 from cim.model import Grid, GridFrame
-from kernels.flood.danger import look
+from kernels.flood.danger import FAST, look, new_seen
+from kernels.flood.water import State
 from kernels.flood.ponds import label
 
 NAN = np.nan
@@ -192,21 +193,30 @@ def test_who_keeps_a_hold() -> None:
     assert list(told["adults"]) == [False, False, False, False]
 
 
-def test_one_look_of_the_kernel_is_the_same_as_the_formulas() -> None:
+@pytest.mark.parametrize("in_cells", [False, True])
+def test_one_look_of_the_kernel_is_the_same_as_the_formulas(in_cells: bool) -> None:
     rng = np.random.default_rng(11)
     depth = rng.uniform(0.0, 0.6, (7, 9)) * (rng.random((7, 9)) < 0.7)
-    flux_x, flux_y = rng.normal(0, 0.4, (7, 10)), rng.normal(0, 0.4, (8, 9))
-    speed, hazard = np.zeros((5, 7), np.float32), np.zeros((5, 7), np.float32)
-    bits = np.zeros((5, 7), np.uint8)
+    x, y = ((7, 9), (7, 9)) if in_cells else ((7, 10), (8, 9))
+    flux_x, flux_y = rng.normal(0, 0.4, x), rng.normal(0, 0.4, y)
+    seen = new_seen((5, 7))
+    speed, hazard, long_s, bits = seen
     who, moving, deep = hold_limits()
-    look(depth, flux_x, flux_y, 0.05, 0.5, moving, deep, speed, hazard, bits)
+    limits = np.array([0.05, 0.5, 0.15, 0.8])
     d = depth[1:-1, 1:-1]
-    along = 0.5 * (flux_x[1:-1, 1:-2] + flux_x[1:-1, 2:-1])
-    across = 0.5 * (flux_y[1:-2, 1:-1] + flux_y[2:-1, 1:-1])
+    least = look(State(depth, depth, flux_x, flux_y), seen, limits, moving, deep, 3.0)
+    assert least == d.min()
+    along, across = flux_x[1:-1, 1:-1], flux_y[1:-1, 1:-1]
+    if not in_cells:
+        along = 0.5 * (flux_x[1:-1, 1:-2] + flux_x[1:-1, 2:-1])
+        across = 0.5 * (flux_y[1:-2, 1:-1] + flux_y[2:-1, 1:-1])
     v = np.where(d > 0.05, np.hypot(along, across) / np.where(d > 0.05, d, 1.0), 0.0)
     np.testing.assert_allclose(speed, v, rtol=1e-6)
     want = hazard_rating(d, v, debris_m2_s=0.5, wet_m=0.05)
     np.testing.assert_allclose(hazard, want, rtol=1e-6)
+    np.testing.assert_array_equal(long_s, np.where(d > 0.15, 3.0, 0.0))
+    fast = (d > 0.05) & (v > 0.8 * np.sqrt(9.81 * d))
+    np.testing.assert_array_equal((bits >> FAST & 1).astype(bool), fast)
     for k, name in enumerate(who):
         held = stability(d, v)[name] & (d > 0.05)
         np.testing.assert_array_equal((bits >> k & 1).astype(bool), held)
