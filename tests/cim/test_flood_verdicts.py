@@ -16,8 +16,8 @@ from cim.flood.surface import fine_ground
 from cim.flood.underground import overtopping
 from cim.model import Grid, GridFrame
 from kernels.flood.danger import FAST, look, new_seen
-from kernels.flood.water import State
 from kernels.flood.ponds import label
+from kernels.flood.water import State
 
 NAN = np.nan
 FRAME_2M = GridFrame(0, 2, 2.0, 1, 1)
