@@ -132,6 +132,7 @@ class Canvas:
         land = behind(actor(data), 2.0)
         unlit(land)
         land.SetTexture(texture(image_data(picture.ground.image), repeat=False))
+        land.GetProperty().SetOpacity(picture.ground.opacity)
         self._fixed += self._add(land)
         for surface in picture.bodies:
             one, count = self._add_surface(surface)

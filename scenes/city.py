@@ -12,13 +12,14 @@ from cim.model.arrays import rings
 from cim.model.kinds import split_layer
 from cim.model.table import FeatureTable
 from cim.model.twin import Bounds, TwinView
-from scenes import meshes, palette, standing
+from scenes import furniture, meshes, palette, standing, tubes
 from scenes.ground import MOST_CORNERS, Painter
 from scenes.standing import Site, Standing
 
 __all__ = [
     "bodies",
     "extent",
+    "lies_below",
     "order",
     "over_pictures",
     "paint",
@@ -35,17 +36,8 @@ _GROUND: dict[str, tuple[int, int, int]] = {
     "green": (172, 196, 148),
     "water": (142, 184, 210),
 }
-_PIPES = {
-    "storm": (60, 120, 190),
-    "sewage": (130, 96, 60),
-    "water": (40, 170, 210),
-    "gas": (230, 180, 40),
-    "power": (200, 60, 50),
-    "telecom": (90, 150, 90),
-}
 _SPOTS = {
     "sensor": ((122, 60, 160), 2.2),
-    "transit_stop": ((60, 90, 160), 1.6),
     "entrance": ((150, 136, 118), 0.5),
     "pipe_node": ((70, 76, 84), 1.6),
 }
@@ -68,6 +60,11 @@ def order(layer: str) -> int:
 def over_pictures(layer: str) -> bool:
     """Tell whether a layer is painted over an aerial picture: what a picture cannot show."""
     return split_layer(layer)[0] in (*_UNDERGROUND, *_SPOTS)
+
+
+def lies_below(layer: str) -> bool:
+    """Tell whether a layer lies underground."""
+    return split_layer(layer)[0] in _UNDERGROUND
 
 
 def extent(view: TwinView, layers: Sequence[str] | None = None) -> Bounds | None:
@@ -105,7 +102,7 @@ def paint(
     painter, table
         The ground, and the layer.
     underground
-        Whether pipes and their nodes are shown.
+        Whether pipes and their nodes are shown: painted those that do not say how deep they lie.
     muted
         Whether colours step back.
     rgb
@@ -128,8 +125,10 @@ def _paint(
     own: palette.Rgb3 | None,
 ) -> None:
     kind = table.kind
-    if kind in _UNDERGROUND and not underground:
-        return
+    if kind in _UNDERGROUND:
+        if not underground:
+            return
+        table = table.take(~tubes.levelled(table))  # the others lie where they are, as tubes
     if kind in _GROUND:
         rgb = tone(own or _GROUND[kind], muted)
         edge = tone((196, 190, 174), muted) if kind == "parcel" else None
@@ -137,7 +136,7 @@ def _paint(
     elif kind == "road":
         _roads(painter, table, muted, own)
     elif kind == "pipe":
-        colour = np.array([own or _PIPES.get(s, (90, 90, 90)) for s in table.texts("system")])
+        colour = np.array([own or tubes.PIPES.get(s, (90, 90, 90)) for s in table.texts("system")])
         wide = np.maximum(2.5, palette.known(table.numbers("diameter_m"), 0.3) * 3)
         painter.lines(table.geometry, colour.reshape(-1, 3), wide)
     elif kind in _SPOTS:
@@ -154,8 +153,8 @@ def pipe_keys(
     """Return colour and name of each system of pipes there is."""
     pipes = [name for name in layers if split_layer(name)[0] == "pipe"]
     systems = {s for name in pipes for s in view.table(name).texts("system")}
-    known = [s for s in _PIPES if s in systems]
-    return tuple((_PIPES[s], messages.text(f"scenes.pipe.{s}", lang=lang)) for s in known)
+    known = [s for s in tubes.PIPES if s in systems]
+    return tuple((tubes.PIPES[s], messages.text(f"scenes.pipe.{s}", lang=lang)) for s in known)
 
 
 def _roads(painter: Painter, table: FeatureTable, muted: bool, own: palette.Rgb3 | None) -> None:
@@ -271,17 +270,32 @@ def _buildings(made: Standing, view: TwinView, table: FeatureTable, site: Site) 
         )
 
 
-def _trees(made: Standing, view: TwinView, table: FeatureTable, site: Site) -> None:
-    standing.trees(made, table, site)
+def _alone(
+    draw: Callable[[Standing, FeatureTable, Site], None],
+) -> Callable[[Standing, TwinView, FeatureTable, Site], None]:
+    """Let what needs its own layer alone be called as what needs the twin as well."""
+    return lambda made, _, table, site: draw(made, table, site)
 
 
-def _walls(made: Standing, view: TwinView, table: FeatureTable, site: Site) -> None:
-    standing.garden_walls(made, table, site)
+def _below(
+    draw: Callable[[Standing, FeatureTable, Site], None],
+) -> Callable[[Standing, TwinView, FeatureTable, Site], None]:
+    """Let what lies underground be drawn only where the scene shows it."""
+
+    def asked(made: Standing, _: TwinView, table: FeatureTable, site: Site) -> None:
+        if site.underground:
+            draw(made, table, site)
+
+    return asked
 
 
 _STANDING: dict[str, Callable[[Standing, TwinView, FeatureTable, Site], None]] = {
     "building": _buildings,
     "building_part": _buildings,
-    "tree": _trees,
-    "wall": _walls,
+    "tree": _alone(furniture.trees),
+    "wall": _alone(standing.garden_walls),
+    "pipe": _below(tubes.pipes),
+    "pipe_node": _below(tubes.nodes),
+    "furniture": _alone(furniture.furniture),
+    "transit_stop": _alone(furniture.stops),
 }

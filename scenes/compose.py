@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -25,6 +25,7 @@ from scenes.measures import measured
 from scenes.scene import Point, Scene
 from scenes.standing import Site, Standing
 from scenes.theme import themed
+from scenes.tubes import levelled
 
 __all__ = ["Picture", "compose"]
 
@@ -33,6 +34,8 @@ _FINER = 2.4  # pixels of the painted ground for each of the picture
 _ON_GROUND = ("road", "pipe")
 _FOR_LEGEND = 0.15
 _PICKED_M = 4.0  # width of a street that is picked out
+_SEE_THROUGH = 0.42  # the ground over pipes
+_GHOST = 0.22  # what stands over pipes
 _AIRY = 0.3  # of trees over flows
 _FEW = 12  # buildings: fewer make a portrait of the one in the middle
 _MOST_POINTS = 100_000  # of a surface, to aim the camera by
@@ -147,19 +150,28 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
     light = staging.light(scene, view, origin, drawing, turn)
     painter, laid, sources = _painted(scene, view, layers, around, light, drawing, failed)
     if drawing is not None:
-        _paint_result(painter, view, drawing, result)
+        _paint_result(painter, view, drawing, result, underground=scene.underground)
     if scene.selection:
         _paint_picked(painter, view, layers, scene.selection)
     made = city.bodies(
         view,
         layers,
-        Site(terrain, origin, muted=drawing is not None, picked=frozenset(scene.selection)),
+        Site(
+            terrain,
+            origin,
+            muted=drawing is not None,
+            picked=frozenset(scene.selection),
+            pixel_m=max(box[2] - box[0], box[3] - box[1]) / max(scene.size),
+            underground=scene.underground,
+        ),
         bounds=around,
         recolour=_colours(scene, view, layers, drawing),
         opacity=_opacities(scene, layers, drawing),
         failed=lambda name, error: failed.update({name: str(error)}),
     )
     lying = ground.drape(painter, terrain, origin)
+    if scene.underground:
+        lying = replace(lying, opacity=_SEE_THROUGH)
     points = _looked_at(made, box, origin)
     legend = 0.0 if drawing is None or len(drawing.legend.rgb) < 2 else _FOR_LEGEND
     aimed = camera.fit(points, scene.camera, scene.size, turn_deg=turn, clear_right=legend)
@@ -169,7 +181,7 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
         origin=origin,
         bounds=box,
         ground=lying,
-        bodies=[*made.surfaces, ground.apron(lying, painter.land)],
+        bodies=[*made.surfaces, *_around_it(lying, painter, made)],
         blocks=made.blocks,
         edges=made.edges,
         camera=aimed,
@@ -279,13 +291,15 @@ _PIXELS = (ground.LEAST_PIXELS, ground.MOST_PIXELS)
 
 
 def _paint_result(
-    painter: Painter, view: TwinView, drawing: Drawing, result: Result | None
+    painter: Painter, view: TwinView, drawing: Drawing, result: Result | None, *, underground: bool
 ) -> None:
     if drawing.cells is not None and result is not None and result.grid is not None:
         painter.cells(drawing.cells, result.grid)
     for layer, by_id in drawing.objects.items():
         if split_layer(layer)[0] in _ON_GROUND:
             table = view.table(layer, bounds=painter.bounds)
+            if underground and city.lies_below(layer):  # tubes where their levels are known
+                table = table.take(~levelled(table))
             links.paint(painter, table, by_id, drawing.widths.get(layer))
 
 
@@ -311,20 +325,39 @@ def _colours(
         if style.rgb is not None and style.layer in layers:
             rgb = style.rgb if drawing is None else city.tone(style.rgb, muted=True)
             given[style.layer] = dict.fromkeys(map(str, view.table(style.layer).ids), rgb)
-    return given if drawing is None else {**given, **_standing_only(drawing)}
+    return given if drawing is None else {**given, **_not_painted(scene, drawing)}
 
 
 def _opacities(scene: Scene, layers: list[str], drawing: Drawing | None) -> dict[str, float]:
-    """Return how solid layers are; trees along streets whose flows are shown hide them least."""
+    """Return how solid layers are; trees along streets whose flows are shown hide them least.
+
+    Over what lies underground everything that stands is see-through.
+    """
     shown = () if drawing is None else drawing.objects
     flows = any(split_layer(name)[0] in _ON_GROUND for name in shown)
     airy = [name for name in layers if flows and split_layer(name)[0] == "tree"]
+    if scene.underground:
+        airy = [name for name in layers if not city.lies_below(name)]
     said = {s.layer: s.opacity for s in scene.styles}
-    return {**dict.fromkeys(airy, _AIRY), **said}
+    return {**dict.fromkeys(airy, _GHOST if scene.underground else _AIRY), **said}
 
 
-def _standing_only(drawing: Drawing) -> Mapping[str, palette.Colours]:
-    return {k: v for k, v in drawing.objects.items() if split_layer(k)[0] not in _ON_GROUND}
+def _around_it(lying: Ground, painter: Painter, made: Standing) -> list[Surface]:
+    """Return bare land around the ground, and soil under one that is seen through."""
+    land = [ground.apron(lying, painter.land)]
+    if lying.opacity < 1.0:
+        deepest = min((float(s.vertices[:, 2].min()) for s in made.surfaces), default=0.0)
+        land.append(ground.soil(lying, deepest))
+    return land
+
+
+def _not_painted(scene: Scene, drawing: Drawing) -> Mapping[str, palette.Colours]:
+    """Return the colours of what stands, and of what lies underground where that is shown."""
+    return {
+        k: v
+        for k, v in drawing.objects.items()
+        if split_layer(k)[0] not in _ON_GROUND or (scene.underground and city.lies_below(k))
+    }
 
 
 def _middles(view: TwinView, layers: list[str], box: Bounds) -> NDArray[np.float64]:

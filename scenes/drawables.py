@@ -134,11 +134,14 @@ class Ground:
         (h, w, 3) uint8, row 0 in the north, covering the mesh from edge to edge.
     objects
         How many objects are painted in the image.
+    opacity
+        0 (clear) to 1 (solid): what lies underground shows through.
     """
 
     points: NDArray[np.float32]
     image: NDArray[np.uint8]
     objects: int
+    opacity: float = 1.0
 
 
 @dataclass(frozen=True)

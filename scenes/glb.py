@@ -204,7 +204,9 @@ def _ground(made: _File, picture: Picture) -> None:
             "TEXCOORD_0": made.accessor(uv, _FLOAT, _CORNERS),
         },
         "indices": made.accessor(faces.ravel(), _U32, _FACES),
-        "material": _material(made, made.texture(ground.image, repeat=False), closed=False),
+        "material": _material(
+            made, made.texture(ground.image, repeat=False), closed=False, opacity=ground.opacity
+        ),
     }
     made.meshes.append({"name": "ground", "primitives": [primitive]})
     made.nodes.append({"name": "ground", "mesh": len(made.meshes) - 1})

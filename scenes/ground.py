@@ -31,6 +31,7 @@ __all__ = [
     "drape",
     "flat_level",
     "levels",
+    "soil",
     "terrain_of",
 ]
 
@@ -41,6 +42,8 @@ _SHADE, _PALE_SHADE = 0.40, 0.20  # how dark shade is, and how dark under a resu
 LAND = (219, 215, 202)
 _FADE = ((0.98, 0.0), (1.4, 0.0), (3.0, 0.55), (9.0, 1.0))  # how far out, and how hazy
 _HAZE = (234, 235, 233)
+_SOIL = (122, 108, 94)
+_SOIL_M = 1.0  # below the lowest of what lies in the ground
 _LAP_M = 0.4  # how far the apron begins below the ground: no gap shows between them
 
 
@@ -333,18 +336,32 @@ def drape(painter: Painter, terrain: Grid, origin: Origin) -> Ground:
     return Ground(points=points, image=painter.image(), objects=painter.objects)
 
 
+def soil(ground: Ground, deepest_m: float) -> Surface:
+    """Return what closes the view through a clear ground: soil below all that lies in it."""
+    p = ground.points[[0, -1, -1, 0], [0, 0, -1, -1]].copy()
+    p[:, 2] = min(deepest_m, float(ground.points[..., 2].min())) - _SOIL_M
+    return Surface(
+        vertices=p,
+        triangles=np.array([(0, 1, 2), (0, 2, 3)], dtype=np.int32),
+        rgb=np.tile(np.array(_SOIL, np.uint8), (4, 1)),
+        owner=np.zeros(2, dtype=np.int32),
+        ids=np.empty(0, dtype=object),
+    )
+
+
 def apron(ground: Ground, land: tuple[int, int, int]) -> Surface:
     """Return bare land around the ground that fades into haze: the world has no edge."""
     p = ground.points.astype(np.float64)
     rim = np.concatenate([p[0, :-1], p[:-1, -1], p[-1, :0:-1], p[:0:-1, 0]])
     middle = rim.mean(axis=0)
     level = float(np.median(rim[:, 2]))
+    near = np.array(land) * ground.opacity + np.array(_SOIL) * (1 - ground.opacity)
     rings, rgb = [], []
     for far, haze in _FADE:
         ring = middle + (rim - middle) * np.array([far, far, 1.0])
         ring[:, 2] = level - _LAP_M + (rim[:, 2] - level) / far**4
         rings.append(ring)
-        rgb.append(np.tile(np.array(land) * (1 - haze) + np.array(_HAZE) * haze, (len(rim), 1)))
+        rgb.append(np.tile(near * (1 - haze) + np.array(_HAZE) * haze, (len(rim), 1)))
     n = len(rim)
     i = np.arange(n)
     j = (i + 1) % n

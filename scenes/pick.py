@@ -180,6 +180,8 @@ def _triangles(picture: Picture, first: int) -> tuple[Floats, NDArray[np.int64],
     c, d = points[1:, :-1].reshape(-1, 3), points[1:, 1:].reshape(-1, 3)
     faces = [np.stack([a, c, b], axis=1), np.stack([b, c, d], axis=1)]
     owner = [np.full(2 * (rows - 1) * (cols - 1), first, dtype=np.int64)]
+    if picture.ground.opacity < 1.0:  # seen through, and so not what one points at
+        faces, owner = [], []
     names: list[str | None] = [None]
     for body in picture.bodies:
         faces.append(body.vertices[body.triangles].astype(np.float64))

@@ -1,9 +1,8 @@
-"""What stands on the ground: buildings, their meshes, garden walls and trees as surfaces."""
+"""What stands on the ground: buildings, their meshes, garden walls as surfaces."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -20,7 +19,7 @@ from scenes.drawables import Blocks, Origin, Segments, Surface
 from scenes.ground import flat_level, levels
 from scenes.palette import Colours
 
-__all__ = ["Site", "Standing", "facade", "garden_walls", "prisms", "trees"]
+__all__ = ["Site", "Standing", "facade", "garden_walls", "prisms"]
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +29,6 @@ _UNDER_M = 0.3  # how far walls reach below the lowest ground they stand on
 _BAY_M = 3.4
 _MOST_WALLS = 80_000  # more walls than this are drawn in tiles, with windows and edges only near by
 _MOST_ROOFS = 20_000
-_MOST_CROWNS = 5_000  # more trees than this get simple crowns
 _EDGE, _PALE_EDGE = (112, 102, 92), (172, 166, 160)
 
 
@@ -46,6 +44,10 @@ class Site:
         ``{id: colour}`` of a result on the layer drawn, or None.
     picked
         Ids drawn in the colour of a selection.
+    pixel_m
+        Metres a pixel of the picture covers, about.
+    underground
+        Whether pipes and what belongs to them are shown, as tubes where their levels are known.
     """
 
     terrain: Grid
@@ -53,6 +55,8 @@ class Site:
     muted: bool = False
     recolour: Colours | None = None
     picked: frozenset[str] = frozenset()
+    pixel_m: float = 0.0
+    underground: bool = False
 
 
 @dataclass
@@ -303,77 +307,3 @@ def garden_walls(made: Standing, table: FeatureTable, site: Site) -> None:
     )
     colour = palette.flat_colour(table.ids, palette.GARDEN_WALL, site.muted, site.recolour)
     made.surfaces.append(_plain(body, of[body.owner], table.ids, colour, colour))
-
-
-def trees(made: Standing, table: FeatureTable, site: Site) -> None:
-    """Add trees: crowns of their own width and height on a trunk, coloured by species."""
-    import shapely
-
-    table = table.take(~shapely.is_missing(table.geometry) & ~shapely.is_empty(table.geometry))
-    if not len(table):
-        return
-    height = palette.known(table.numbers("height_m"), 8.0)
-    crown = palette.known(table.numbers("crown_m"), 5.0)
-    xy = shapely.get_coordinates(shapely.centroid(table.geometry))
-    foot = np.c_[xy - (site.origin.x, site.origin.y), _levels(xy, site) - site.origin.z]
-    shape, faces, trunk = _tree(simple=len(table) > _MOST_CROWNS)
-    turn = np.array([zlib.crc32(str(i).encode()) for i in table.ids]) % 628 / 100.0
-    x = shape[:, 0] * np.cos(turn)[:, None] - shape[:, 1] * np.sin(turn)[:, None]
-    y = shape[:, 0] * np.sin(turn)[:, None] + shape[:, 1] * np.cos(turn)[:, None]
-    half = (crown / 2)[:, None]
-    z = np.broadcast_to(shape[:, 2], x.shape) * height[:, None]
-    vertices = np.stack([x * half, y * half, z], axis=-1) + foot[:, None, :]
-    leaf = palette.leaves(table, muted=site.muted, recolour=site.recolour)
-    shade = np.clip(0.62 + 0.55 * (shape[:, 2] - 0.3), 0.62, 1.05)[:, None]
-    rgb = np.where(trunk[:, None], palette.trunk(site.muted), leaf[:, None, :] * shade)
-    n, points = len(table), len(shape)
-    triangles = faces[None] + (np.arange(n) * points)[:, None, None]
-    made.surfaces.append(
-        Surface(
-            vertices=vertices.reshape(-1, 3).astype(np.float32),
-            triangles=triangles.reshape(-1, 3).astype(np.int32),
-            rgb=np.clip(rgb, 0, 255).round().reshape(-1, 3).astype(np.uint8),
-            owner=np.repeat(np.arange(n), len(faces)).astype(np.int32),
-            ids=table.ids,
-            closed=True,
-        )
-    )
-
-
-@cache
-def _tree(*, simple: bool) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
-    """Return a tree of unit crown radius and height: points, faces, which points are trunk."""
-    rounds: Sequence[tuple[float, float]] = (
-        (0.46, 0.30), (0.88, 0.42), (1.0, 0.60), (0.80, 0.80), (0.42, 0.94),
-    )  # fmt: skip
-    sides = 8
-    if simple:  # ten triangles instead of ninety-six: two cones
-        rounds, sides = ((1.0, 0.55),), 5
-    points = [r * _turns(sides) + (0.0, 0.0, z) for r, z in rounds]
-    points += [np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 0.27]])]
-    i = np.arange(sides)
-    j = (i + 1) % sides
-    faces = []
-    for level in range(len(rounds) - 1):
-        low, high = level * sides, (level + 1) * sides
-        faces += [np.c_[low + i, low + j, high + j], np.c_[low + i, high + j, high + i]]
-    last, tip = (len(rounds) - 1) * sides, len(rounds) * sides
-    faces += [np.c_[last + i, last + j, np.full(sides, tip)]]
-    faces += [np.c_[j, i, np.full(sides, tip + 1)]]
-    trunk = tip + 2
-    if not simple:
-        points += [0.09 * _turns(4) + (0.0, 0.0, z) for z in (-0.03, 0.34)]
-        k, m = np.arange(4), (np.arange(4) + 1) % 4
-        faces += [np.c_[trunk + k, trunk + m, trunk + 4 + m]]
-        faces += [np.c_[trunk + k, trunk + 4 + m, trunk + 4 + k]]
-    else:
-        points[-1][1, 2] = -0.03  # the crown's lower tip stands on the ground instead
-    all_points = np.concatenate(points)
-    return all_points, np.concatenate(faces), np.arange(len(all_points)) >= trunk
-
-
-def _turns(sides: int) -> Floats:
-    """Return the corners of a regular polygon in the plane, (sides, 3)."""
-    turn = np.arange(sides) * 2 * np.pi / sides
-    corners: Floats = np.c_[np.cos(turn), np.sin(turn), np.zeros(sides)]
-    return corners

@@ -251,6 +251,7 @@ def _bodies(blob: _Blob, picture: Picture, objects: Catalogue) -> dict[str, Any]
             "cols": cols,
             "points": blob.add(ground.points.ravel()),
             "image": blob.add(_encoded(ground.image)),
+            "opacity": ground.opacity,
         },
         "parts": [],
         "edges": [

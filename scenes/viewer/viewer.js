@@ -155,7 +155,7 @@
     gl.bindVertexArray(vao);
     attribute(0, at, 3, gl.FLOAT); attribute(3, uv, 2, gl.FLOAT); buffer(gl.ELEMENT_ARRAY_BUFFER, faces);
     reach(at);
-    things.push({ vao, count: faces.length, kind: 1, layer: "#ground", image: texture(await picture(doc.ground.image), false, true) });
+    things.push({ vao, count: faces.length, kind: 1, layer: "#ground", image: texture(await picture(doc.ground.image), false, true), solid: doc.ground.opacity });
   }
   const tops = new Float32Array(doc.count).fill(-Infinity), sums = new Float64Array(3 * doc.count), many = new Uint32Array(doc.count);
   for (const part of doc.parts) {

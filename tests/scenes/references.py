@@ -52,7 +52,8 @@ def _piped() -> Twin:
     base = town()
     lines = [[(10, 20), (190, 20)], [(50, 10), (50, 190)]]
     shapes = [shapely.LineString([(EAST + x, NORTH + y) for x, y in one]) for one in lines]
-    pipes = layer("pipe", shapes, system=["storm", "gas"], diameter_m=[1.2, 0.5])
+    pipes = layer("pipe", shapes, system=["storm", "gas"], diameter_m=[1.2, 0.5],
+                  invert_from_m=[0.2, 1.4], invert_to_m=[-0.4, 1.2])  # fmt: skip
     return replace(base, tables={**base.tables, "pipe": pipes})
 
 
