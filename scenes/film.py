@@ -249,7 +249,7 @@ def _encoding(path: Path, size: tuple[int, int]) -> Iterator[Callable[[NDArray[n
     """Yield what takes pictures (h, w, 3) one after another into an MP4."""
     av = _encoder()
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
-        options = {"crf": "20", "preset": "medium", "x264-params": "keyint=50"}
+        options = {"crf": "19", "preset": "veryfast", "x264-params": "keyint=50"}
         stream = container.add_stream(_CODEC, rate=RATE, options=options)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         code = stream.codec_context
