@@ -27,6 +27,7 @@ from scenes.files import whole
 from scenes.moments import blank, chosen_field, moments
 from scenes.probe import require_opengl
 from scenes.scene import Scene
+from scenes.within import within
 
 __all__ = ["RATE", "FilmReport", "Path3", "orbit", "read_path", "through", "write_film"]
 
@@ -58,6 +59,10 @@ class FilmReport:
         How many are drawn.
     failed
         Layers that could not be drawn, and why.
+    missing_images
+        Textures that could not be had; what should wear them is plaster grey.
+    inside
+        Ids of the bodies the camera stands in somewhere along its way, such as a wall.
     """
 
     mp4: str
@@ -69,6 +74,8 @@ class FilmReport:
     objects: int
     triangles: int
     failed: dict[str, str]
+    missing_images: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
 
 
 def write_film(
@@ -124,6 +131,7 @@ def write_film(
     if len(times) > count:
         times = tuple(times[i] for i in np.linspace(0, len(times) - 1, count).round().astype(int))
     drawn, time_s = 0, None
+    inside: set[str] = set()
     with (
         whole(path) as partial,
         _encoding(partial, scene.size) as write,
@@ -139,7 +147,10 @@ def write_film(
                     time_s, pixels = here, None
                     reel.turn_to(here)
             if pixels is None or way is not None:
-                pixels = reel.pixels(None if way is None else way(reel.picture, share))
+                camera = reel.picture.camera if way is None else way(reel.picture, share)
+                if way is not None or not drawn:
+                    inside.update(within(reel.picture, camera.position))
+                pixels = reel.pixels(camera)
                 drawn += 1
             write(pixels)
         job.step(count, count, what="scenes.film")
@@ -153,6 +164,8 @@ def write_film(
         objects=reel.picture.objects,
         triangles=reel.picture.triangles,
         failed=reel.picture.failed,
+        missing_images=reel.picture.missing_images,
+        inside=tuple(sorted(inside)),
     )
 
 
@@ -220,9 +233,9 @@ class _Reel:
         else:
             self._compose()
 
-    def pixels(self, camera: Camera | None) -> NDArray[np.uint8]:
-        """Return the finished picture from a camera, the scene's own where None."""
-        shown = self.picture if camera is None else replace(self.picture, camera=camera)
+    def pixels(self, camera: Camera) -> NDArray[np.uint8]:
+        """Return the finished picture from a camera."""
+        shown = replace(self.picture, camera=camera)
         bare = self._canvas.frame(shown.camera)
         return np.asarray(overlay.lay_over(bare, self._scene, self._view, self._result, shown))
 

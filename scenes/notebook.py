@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,14 @@ class Shown:
         (width, height), pixels.
     failed
         Layers that could not be drawn, and why.
+    inside
+        Ids of the bodies the camera stands in, such as a wall.
     """
 
     caption: str
     size: tuple[int, int]
     failed: dict[str, str]
+    inside: tuple[str, ...] = ()
     png: bytes | None = None
     page: str | None = None
 
@@ -91,13 +95,22 @@ def show(scene: Scene, city: Any, result: Result | None = None, *, live: bool = 
             path = Path(folder) / "scene.html"
             written = write_html(scene, view, result, path=path)
             page = path.read_text(encoding="utf-8")
-            return Shown(_caption(scene, view, result), scene.size, written.failed, page=page)
+            told = (written.failed, written.inside)
+            return Shown(_caption(scene, view, result, *told), scene.size, *told, page=page)
         path = Path(folder) / "scene.png"
         drawn = render_scene(scene, view, result, path=path)
-        return Shown(_caption(scene, view, result), scene.size, drawn.failed, png=path.read_bytes())
+        told = (drawn.failed, drawn.inside)
+        return Shown(_caption(scene, view, result, *told), scene.size, *told, png=path.read_bytes())
 
 
-def _caption(scene: Scene, view: TwinView, result: Result | None) -> str:
+def _caption(
+    scene: Scene,
+    view: TwinView,
+    result: Result | None,
+    failed: Mapping[str, str],
+    inside: tuple[str, ...],
+) -> str:
+    """Return title, scheme, mark, and what went wrong: nobody reads the fields of a picture."""
     name = messages.title(view.titles, lang=scene.lang) or view.name
     parts = [scene.title or name]
     if result is not None:
@@ -106,4 +119,10 @@ def _caption(scene: Scene, view: TwinView, result: Result | None) -> str:
         parts.append(messages.text("scenes.scheme", {"name": view.scheme}, lang=scene.lang))
     if view.illustrative or (result is not None and result.illustrative):
         parts.append(messages.text("scenes.illustrative", lang=scene.lang))
+    if failed:
+        values = {"names": ", ".join(failed)}
+        parts.append(messages.text("scenes.not_drawn", values, lang=scene.lang))
+    if inside:
+        values = {"names": ", ".join(inside)}
+        parts.append(messages.text("scenes.stands_in", values, lang=scene.lang))
     return " · ".join(parts)

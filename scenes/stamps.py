@@ -52,7 +52,7 @@ def turns(sides: int) -> Floats:
 def beam(
     low: tuple[float, float, float],
     high: tuple[float, float, float],
-    radius: float,
+    half: float,
     *,
     sides: int = 4,
     rgb: tuple[int, int, int] | None = None,
@@ -64,8 +64,8 @@ def beam(
     ----------
     low, high
         Middles of its ends.
-    radius
-        Of its outline, to the corners.
+    half
+        From its axis to the corners of its outline.
     sides
         How many faces it has.
     rgb
@@ -78,7 +78,7 @@ def beam(
     aside = np.cross(ahead, (0.0, 0.0, 1.0) if abs(ahead[2]) < 0.9 else (0.0, 1.0, 0.0))
     aside /= np.linalg.norm(aside)
     over = np.cross(ahead, aside)
-    ring = turns(sides) @ np.stack([aside, over, ahead]) * radius
+    ring = turns(sides) @ np.stack([aside, over, ahead]) * half
     points = np.concatenate([a + ring, b + ring, [b]])
     i = np.arange(sides)
     j = (i + 1) % sides

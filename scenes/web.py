@@ -21,7 +21,7 @@ import shapely
 from numpy.typing import NDArray
 
 from cim import messages
-from cim.errors import MissingError
+from cim.errors import MissingError, RequestError
 from cim.jobs import QUIET, Job
 from cim.model.kinds import kind, split_layer
 from cim.model.result import Result
@@ -35,6 +35,7 @@ from scenes.files import whole
 from scenes.moments import blank, chosen_field, clock, lies_flat, links_overlay, moments
 from scenes.parts import Catalogue, catalogue, ground_box, parts
 from scenes.scene import Bookmark, Scene
+from scenes.within import within
 
 __all__ = ["PageReport", "write_html"]
 
@@ -70,6 +71,10 @@ class PageReport:
         Names beyond the 300 a page shows.
     failed
         Layers that could not be drawn, and why.
+    missing_images
+        Textures that could not be had; what should wear them is plaster grey.
+    inside
+        Ids of the bodies the first view stands in, such as a wall.
     """
 
     html: str
@@ -81,6 +86,8 @@ class PageReport:
     not_pickable: tuple[str, ...]
     labels_left_out: int
     failed: dict[str, str]
+    missing_images: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
 
 
 @dataclass
@@ -119,12 +126,15 @@ def write_html(
     Raises
     ------
     RequestError
-        The twin is empty.
+        The twin is empty, or the scene has more than six cuts.
     StoreError
         The file cannot be written.
     CancelledError
         The job was cancelled; no file is left.
     """
+    if len(scene.clip) > _MOST_CUTS:
+        values = {"most": _MOST_CUTS}
+        raise RequestError("scenes.page_cuts", given=len(scene.clip), values=values)
     with whole(path) as partial:
         job.step(0, 4, what="scenes.page")
         shown = None if result is None else blank(result, chosen_field(result, scene.field))
@@ -158,6 +168,8 @@ def write_html(
         not_pickable=header["not_pickable"],
         labels_left_out=len(picture.labels) - len(header["labels"]),
         failed=picture.failed,
+        missing_images=picture.missing_images,
+        inside=within(picture, picture.camera.position),
     )
 
 
@@ -198,7 +210,7 @@ def _header(
         "light": list(picture.light),
         "bookmarks": [_bookmark(b, picture) for b in scene.bookmarks],
         "labels": [{"text": one.text, "at": list(one.at)} for one in _shown_labels(picture)],
-        "clip": [[list(at), list(normal)] for at, normal in picture.clip[:_MOST_CUTS]],
+        "clip": [[list(at), list(normal)] for at, normal in picture.clip],
         "selection": list(scene.selection),
         "legend": keyed if any(one["keys"] for one in keyed.values()) else None,
         "texts": {

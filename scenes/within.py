@@ -30,14 +30,15 @@ def within(picture: Picture, place: Floats) -> tuple[str, ...]:
     found: set[str] = set()
     for blocks in picture.blocks:
         found.update(map(str, blocks.ids[_in_blocks(blocks, place)]))
+    passed: list[dict[str, int]] = [{} for _ in _WAYS]
+    for body in picture.bodies:
+        if len(body.ids):
+            for told, counts in zip(passed, _passed(body, place), strict=True):
+                for one, count in counts:
+                    told[one] = told.get(one, 0) + count
     votes: dict[str, int] = {}
-    for way in _WAYS:
-        passed: dict[str, int] = {}
-        for body in picture.bodies:
-            if len(body.ids):
-                for one, count in _passed(body, place, way):
-                    passed[one] = passed.get(one, 0) + count
-        for one, count in passed.items():
+    for told in passed:
+        for one, count in told.items():
             votes[one] = votes.get(one, 0) + count % 2
     found.update(one for one, count in votes.items() if count >= _ENOUGH)
     return tuple(sorted(found))
@@ -64,12 +65,19 @@ def _in_blocks(blocks: Blocks, place: Floats) -> NDArray[np.int64]:
     return np.array(rows, dtype=np.int64)
 
 
-def _passed(body: Surface, place: Floats, way: float) -> list[tuple[str, int]]:
-    """Return how many faces of each body a level ray passes (Möller and Trumbore 1997)."""
-    z = body.vertices[:, 2]
-    above = z[body.triangles] > place[2]
-    level = np.flatnonzero(above.any(axis=1) & ~above.all(axis=1))
+def _passed(body: Surface, place: Floats) -> list[list[tuple[str, int]]]:
+    """Return how many faces of each body a level ray passes, way by way."""
+    above = body.vertices[:, 2] > place[2]
+    a, b, c = (above[body.triangles[:, i]] for i in range(3))
+    level = np.flatnonzero((a != b) | (b != c))
     corners = body.vertices[body.triangles[level]].astype(np.float64) - place
+    return [_met(body, level, corners, way) for way in _WAYS]
+
+
+def _met(
+    body: Surface, level: NDArray[np.int64], corners: Floats, way: float
+) -> list[tuple[str, int]]:
+    """Return how many of some faces of each body a ray passes (Möller and Trumbore 1997)."""
     ahead = np.array([np.cos(way), np.sin(way), 0.0])
     a, ab, ac = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     p = np.cross(ahead, ac)

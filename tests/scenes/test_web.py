@@ -72,6 +72,16 @@ def sunny(view: Twin) -> Result:
     return Result("example", {"en": "e", "zh": "例"}, (field,), {}, {}, 1, "test", True)
 
 
+def test_more_cuts_than_a_page_can_show_are_refused(tmp_path: Path) -> None:
+    cuts = tuple(Plane((EAST + x, NORTH, 0.0), (1.0, 0.0, 0.0)) for x in range(7))
+    page = tmp_path / "x.html"
+    with pytest.raises(RequestError, match="7 cuts; a page shows 6"):
+        write_html(replace(SMALL, clip=cuts), town(), path=page)
+    assert not page.exists()
+    write_html(replace(SMALL, clip=cuts[:6]), town(), path=page)
+    assert len(header(page)["clip"]) == 6
+
+
 @pytest.fixture(scope="module")
 def browser(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

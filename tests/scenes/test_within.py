@@ -11,8 +11,10 @@ import shapely
 
 from cim.model import Twin
 from scenes.compose import compose
+from scenes.film import through, write_film
 from scenes.render import render_scene
 from scenes.scene import Eye, Scene
+from scenes.web import write_html
 from scenes.within import within
 from tests.benchmarks.metropolis import metropolis
 from tests.towns import EAST, NORTH, layer, town
@@ -88,3 +90,33 @@ def test_the_report_of_a_picture_names_the_house_its_camera_is_in(tmp_path: Path
     report = render_scene(scene, view, path=tmp_path / "in.png")
     assert report.inside == (str(view.table("building").ids[0]),)
     assert render_scene(Scene(size=(96, 64)), view, path=tmp_path / "out.png").inside == ()
+
+
+def _from_within(view: Twin) -> Scene:
+    eye = Eye((EAST + 5.0, NORTH + 20.0, 6.0), (EAST + 60.0, NORTH + 20.0, 5.0))
+    return Scene(size=(160, 90), eye=eye, lang="en")
+
+
+def test_a_page_names_the_wall_its_first_view_stands_in(tmp_path: Path) -> None:
+    view = _court()
+    report = write_html(_from_within(view), view, path=tmp_path / "x.html")
+    assert report.inside == (str(view.table("building").ids[0]),)
+    assert write_html(Scene(size=(160, 90)), view, path=tmp_path / "y.html").inside == ()
+
+
+def test_a_notebook_says_so_below_the_picture(screen: None) -> None:
+    view = _court()
+    ring = str(view.table("building").ids[0])
+    for live in (False, True):
+        shown = _from_within(view).show(view, live=live)
+        assert shown.inside == (ring,) and f"inside {ring}" in shown.caption
+    assert "inside" not in Scene(size=(160, 90), lang="en").show(view).caption
+
+
+def test_a_film_names_every_wall_on_its_way(tmp_path: Path, screen: None) -> None:
+    view = _court()
+    ring, roofed = map(str, view.table("building").ids)
+    aim = (EAST + 200.0, NORTH + 5.0, 5.0)
+    way = through([((EAST - 20.0, NORTH + 5.0, 5.0), aim), ((EAST + 90.0, NORTH + 5.0, 5.0), aim)])
+    film = write_film(Scene(size=(64, 64)), view, path=tmp_path / "x.mp4", way=way, seconds=1.0)
+    assert set(film.inside) == {ring, roofed}
