@@ -21,6 +21,7 @@ from kernels.spatial.tint import lay_over
 from scenes import blocks as tiles
 from scenes.camera import Camera
 from scenes.drawables import Blocks, Segments, Surface
+from scenes.sky import sky
 from scenes.vtk_parts import (
     AMBIENT,
     DIFFUSE,
@@ -30,6 +31,7 @@ from scenes.vtk_parts import (
     image_data,
     lines_actor,
     mesh,
+    numpy_of,
     set_faces,
     sheet,
     sheet_faces,
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Canvas", "Shot", "Tile", "shoot"]
 
-SKY_TOP, SKY_BOTTOM = (0.50, 0.66, 0.84), (0.93, 0.93, 0.91)
 _SUN_LIGHT, _SKY_LIGHT = (1.0, 0.96, 0.88), (0.82, 0.89, 1.0)
 _SUN, _SKY = 0.78, 0.26
 _FINER = 1.5  # drawn this much larger, then shrunk: a third of what four samples a pixel cost
@@ -107,9 +108,9 @@ class Canvas:
         self.tiles: tuple[Tile, ...] = ()
         self.triangles = 0
         self._renderer = vtkRenderer()
-        self._renderer.GradientBackgroundOn()
-        self._renderer.SetBackground(*SKY_BOTTOM)
-        self._renderer.SetBackground2(*SKY_TOP)
+        self._sky = image_data(sky(picture.camera))
+        self._renderer.SetBackgroundTexture(texture(self._sky, repeat=False))
+        self._renderer.TexturedBackgroundOn()
         self._renderer.SetTwoSidedLighting(True)
         self._renderer.AutomaticLightCreationOff()
         self._window = vtkRenderWindow()
@@ -186,11 +187,18 @@ class Canvas:
         self.tiles = tuple(shown)
         self.triangles = self._fixed + sum(tile.triangles for tile in shown)
         _aim(self._renderer, camera)
+        self._paint_sky(camera)
         self._window.Render()
         if not read:
             self._window.WaitForCompletion()
             return np.empty((0, 0, 3), np.uint8)
         return _pixels(self._window, drawn, self.size)
+
+    def _paint_sky(self, camera: Camera) -> None:
+        rows = numpy_of(self._sky.GetPointData().GetScalars())
+        rows[:] = sky(camera)[::-1].reshape(-1, 3)
+        self._sky.GetPointData().GetScalars().Modified()
+        self._sky.Modified()
 
     def light(self, direction: tuple[float, float, float]) -> None:
         """Let the sun shine from a direction (x, y, z)."""

@@ -22,6 +22,7 @@ from cim.model.twin import Bounds, TwinView
 from scenes.drawables import Ground, Origin, Surface
 
 __all__ = [
+    "HAZE",
     "LAND",
     "LEAST_PIXELS",
     "MOST_CORNERS",
@@ -39,9 +40,10 @@ LEAST_PIXELS, MOST_PIXELS = 512, 4096
 _POINTS = 220
 MOST_CORNERS = 60_000  # more corners than this cast no shade: too small to see
 _SHADE, _PALE_SHADE = 0.40, 0.20  # how dark shade is, and how dark under a result
+_LESS_SKY, _FOOT_M = 0.55, 1.6  # of the shade beside a wall, and how far out it reaches
 LAND = (219, 215, 202)
 _FADE = ((0.98, 0.0), (1.4, 0.0), (3.0, 0.55), (9.0, 1.0))  # how far out, and how hazy
-_HAZE = (234, 235, 233)
+HAZE = (234, 235, 233)
 _SOIL = (122, 108, 94)
 _SOIL_M = 1.0  # below the lowest of what lies in the ground
 _LAP_M = 0.4  # how far the apron begins below the ground: no gap shows between them
@@ -116,6 +118,7 @@ class Painter:
     pale: bool = False
     objects: int = 0
     pixel_m: float = field(init=False)
+    _feet: list[NDArray[np.float64]] = field(default_factory=list, repr=False)
     _shaded: list[NDArray[np.float64]] = field(default_factory=list, repr=False)
     _image: Any = field(init=False, repr=False)
     _pen: Any = field(init=False, repr=False)
@@ -246,6 +249,7 @@ class Painter:
         ring = np.repeat(np.arange(rings), np.diff(flat.ring_start))
         foot = flat.xy + flat.origin
         tip = foot + away * height_m[polygon[ring]][:, None]
+        self._feet += [foot[a:b] for a, b in _pairs(flat.ring_start)]
         start = np.flatnonzero(ring[1:] == ring[:-1])
         quads = np.stack([foot[start], foot[start + 1], tip[start + 1], tip[start]], axis=1)
         self._shaded += [*quads, *(tip[a:b] for a, b in _pairs(flat.ring_start))]
@@ -270,21 +274,34 @@ class Painter:
         self._shaded += list(middles[:, None, :] + ring * crown_m[placed][:, None, None] * 0.5)
 
     def cast(self) -> None:
-        """Darken all shade noted so far, once: shade on shade is no darker."""
-        from PIL import Image, ImageChops, ImageDraw, ImageFilter
+        """Darken all shade noted so far, once: shade on shade is no darker.
+
+        Beside the shade of the sun the foot of every body darkens a little, where less of the
+        sky is seen: it ties bodies to the ground.
+        """
+        from PIL import Image, ImageChops, ImageDraw
 
         if not self._shaded:
             return
-        mask = Image.new("L", self._image.size, 0)
-        pen = ImageDraw.Draw(mask)
-        for ring in self._shaded:
-            pen.polygon(self._places(ring), fill=255)
-        soft = mask.filter(ImageFilter.GaussianBlur(max(0.8, 0.5 / self.pixel_m)))
         deep = _PALE_SHADE if self.pale else _SHADE
+        soft = self._mask(self._shaded, 255, max(0.8, 0.5 / self.pixel_m))
+        around = self._mask(self._feet, round(255 * _LESS_SKY), max(0.8, _FOOT_M / self.pixel_m))
+        soft = ImageChops.add(soft, around)
         dark = [soft.point([255 - int(v * deep * s) for v in range(256)]) for s in (1, 0.94, 0.8)]
         self._image = ImageChops.multiply(self._image, Image.merge("RGB", dark))
         self._shaded.clear()
+        self._feet.clear()
         self._pen = ImageDraw.Draw(self._image)
+
+    def _mask(self, outlines: list[NDArray[np.float64]], value: int, blur_px: float) -> Any:
+        """Return outlines filled with a value, their edges soft."""
+        from PIL import Image, ImageDraw, ImageFilter
+
+        mask = Image.new("L", self._image.size, 0)
+        pen = ImageDraw.Draw(mask)
+        for ring in outlines:
+            pen.polygon(self._places(ring), fill=value)
+        return mask.filter(ImageFilter.GaussianBlur(blur_px))
 
     @contextmanager
     def fading(self, opacity: float) -> Iterator[None]:
@@ -361,7 +378,7 @@ def apron(ground: Ground, land: tuple[int, int, int]) -> Surface:
         ring = middle + (rim - middle) * np.array([far, far, 1.0])
         ring[:, 2] = level - _LAP_M + (rim[:, 2] - level) / far**4
         rings.append(ring)
-        rgb.append(np.tile(near * (1 - haze) + np.array(_HAZE) * haze, (len(rim), 1)))
+        rgb.append(np.tile(near * (1 - haze) + np.array(HAZE) * haze, (len(rim), 1)))
     n = len(rim)
     i = np.arange(n)
     j = (i + 1) % n
