@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import os
 import tempfile
@@ -9,19 +10,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bim_import.embedding import font_for
 from cim import messages
-from cim.errors import StoreError
+from cim.errors import CimError, StoreError
 
 __all__ = ["report_page", "write_page"]
 
 _STYLE = """
-body{font:15px/1.5 system-ui,"Noto Sans CJK SC",sans-serif;max-width:68rem;margin:2rem auto;
+body{font:15px/1.5 "cim",system-ui,"Noto Sans CJK SC",sans-serif;max-width:68rem;margin:2rem auto;
 padding:0 1rem;color:#1d2733;background:#fff}
 h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem;border-bottom:1px solid #c9d2dc}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
-th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid #e3e8ee;vertical-align:top;
-overflow-wrap:anywhere}
-th{font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid #e3e8ee;vertical-align:top}
+td{overflow-wrap:anywhere;min-width:3.5rem}
+th{font-weight:600;word-break:keep-all;min-width:4em}
+figure{margin:1rem 0}img{width:100%;border:1px solid #c9d2dc}
+figcaption{color:#5a6672;font-size:.9rem}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.pairs{width:auto}.pairs th{padding-right:2rem}
 .bad{color:#a3241b}.wide{overflow-x:auto}
 button{float:right;font:inherit;padding:.2rem .8rem}
 body.en [lang=zh],body.zh [lang=en]{display:none}
@@ -36,7 +42,9 @@ class _Markup(str):
     __slots__ = ()
 
 
-def write_page(record: Mapping[str, Any], path: Path, *, name: str) -> None:
+def write_page(
+    record: Mapping[str, Any], path: Path, *, name: str, picture: bytes | CimError | None = None
+) -> None:
     """Write the report of the file `name`; the page is there whole or not at all.
 
     Raises
@@ -44,7 +52,7 @@ def write_page(record: Mapping[str, Any], path: Path, *, name: str) -> None:
     StoreError
         It cannot be written.
     """
-    text = report_page(record, name=name)
+    text = report_page(record, name=name, picture=picture)
     try:
         handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".part")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -55,7 +63,9 @@ def write_page(record: Mapping[str, Any], path: Path, *, name: str) -> None:
         raise StoreError("bim.page_unwritable", given=str(path), values=values) from error
 
 
-def report_page(record: Mapping[str, Any], *, name: str) -> str:
+def report_page(
+    record: Mapping[str, Any], *, name: str, picture: bytes | CimError | None = None
+) -> str:
     """Return the page of a record made with ``shells``.
 
     Parameters
@@ -64,17 +74,48 @@ def report_page(record: Mapping[str, Any], *, name: str) -> str:
         From `reporting.ifc_report`.
     name
         Name of the file.
+    picture
+        The placed model as PNG, or why there is none.
     """
     parts = [
-        _summary(record), _placement(record["placement"]), _shells(record), _quantities(record),
-        _skipped(record), _classes(record),
+        _picture(picture), _summary(record), _placement(record["placement"]), _shells(record),
+        _quantities(record), _skipped(record), _classes(record),
     ]  # fmt: skip
     title = html.escape(name)
+    body = (
+        f'<button onclick="{_SWITCH}">中文 / English</button>'
+        f"<h1>{_both('bim.page.title')} · {title}</h1>" + "".join(parts)
+    )
     return (
         f'<!doctype html><html><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{_STYLE}</style></head><body class='{messages.language()}'>"
-        f'<button onclick="{_SWITCH}">中文 / English</button>'
-        f"<h1>{_both('bim.page.title')} · {title}</h1>" + "".join(parts) + "</body></html>\n"
+        f"<style>{_face(body)}{_STYLE}</style></head><body class='{messages.language()}'>"
+        f"{body}</body></html>\n"
+    )
+
+
+def _face(body: str) -> str:
+    """Return the rule that embeds a font with the characters of the page, where there is one."""
+    font = font_for(body)
+    if font is None:
+        return ""
+    data = base64.b64encode(font).decode()
+    return f'@font-face{{font-family:"cim";src:url(data:font/otf;base64,{data})}}'
+
+
+def _picture(picture: bytes | CimError | None) -> str:
+    if picture is None:
+        return ""
+    if isinstance(picture, CimError):
+        why = "".join(
+            f'<span lang="{lang}">{html.escape(picture.message(lang))} '
+            f"{html.escape(picture.remedy(lang))}</span>"
+            for lang in messages.LANGUAGES
+        )
+        return _section("picture", f"<p>{why}</p>")
+    data = base64.b64encode(picture).decode()
+    return (
+        f'<figure><img alt="" src="data:image/png;base64,{data}">'
+        f"<figcaption>{_both('bim.page.picture')}</figcaption></figure>"
     )
 
 
@@ -117,7 +158,7 @@ def _section(key: str, *parts: str) -> str:
 
 def _pairs(rows: Iterable[tuple[str, Any]]) -> str:
     return (
-        "<table>"
+        '<table class="pairs">'
         + "".join(f"<tr><th>{_both(f'bim.page.{k}')}</th>{_cell(v)}</tr>" for k, v in rows)
         + "</table>"
     )

@@ -31,6 +31,7 @@ def ifc_report(
     out: Annotated[Path | None, typer.Option("-o", "--out", help=T("bim.option.page"))] = None,
 ) -> dict[str, Any]:
     """Say what an IFC file holds, what came through, and where it stands."""
+    from bim_import.embedding import picture_of
     from bim_import.page import write_page
     from bim_import.reporting import ifc_report as report
 
@@ -39,7 +40,8 @@ def ifc_report(
     with _show.progress() as job:
         record = report(file, spec=spec, shells=shells or out is not None, job=job)
         if out is not None:
-            write_page(record, out, name=file.name)
+            picture = picture_of(file, spec, record, job=job)
+            write_page(record, out, name=file.name, picture=picture)
             record["page"] = str(out)
         return answer(None, record)
 

@@ -21,13 +21,13 @@ import shapely
 from numpy.typing import NDArray
 
 from cim import messages
-from cim.errors import MissingError, RequestError
+from cim.errors import RequestError
 from cim.jobs import QUIET, Job
 from cim.model.kinds import kind, split_layer
 from cim.model.result import Result
 from cim.model.table import FeatureTable
 from cim.model.twin import TwinView
-from scenes import city, overlay, palette
+from scenes import city, palette
 from scenes.compose import Picture, compose
 from scenes.drawables import Label, Legend
 from scenes.drawers import Drawing, draw
@@ -35,6 +35,7 @@ from scenes.files import whole
 from scenes.moments import blank, chosen_field, clock, lies_flat, links_overlay, moments
 from scenes.parts import Catalogue, catalogue, ground_box, parts
 from scenes.scene import Bookmark, Scene
+from scenes.typeface import cut_font
 from scenes.within import within
 
 __all__ = ["PageReport", "write_html"]
@@ -537,29 +538,10 @@ def _page(header: Mapping[str, Any], blob: _Blob, scene: Scene) -> str:
     for mark, value in {
         "@LANG@": lang,
         "@TITLE@": html.escape(header["title"][lang]),
-        "@FONT@": base64.b64encode(_font(text + script)).decode(),
+        "@FONT@": base64.b64encode(cut_font(text + script)).decode(),
         "@CSS@": (_VIEWER / "viewer.css").read_text(encoding="utf-8"),
         "@JS@": script,
         "@DATA@": base64.b64encode(gzip.compress(data, 6, mtime=0)).decode(),
     }.items():
         filled = filled.replace(mark, value, 1)
     return filled
-
-
-def _font(text: str) -> bytes:
-    """Return the shipped font cut down to the characters of a text and plain ASCII."""
-    try:
-        from fontTools.subset import Options, Subsetter
-        from fontTools.ttLib import TTFont
-    except ImportError as error:
-        raise MissingError("scenes.no_viewer", given="fonttools") from error
-    try:
-        face = TTFont(str(overlay.FONT), recalcTimestamp=False)
-    except OSError as error:
-        raise MissingError("scenes.no_font", given=overlay.FONT.name) from error
-    subsetter = Subsetter(Options(layout_features=["kern"], hinting=False))
-    subsetter.populate(text=text + "".join(map(chr, range(0x20, 0x7F))))
-    subsetter.subset(face)
-    out = io.BytesIO()
-    face.save(out)
-    return out.getvalue()

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import io
 import json
+import re
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("ifcopenshell")
+pytest.importorskip("fontTools")
+pytest.importorskip("PIL")
 
+from fontTools.ttLib import TTFont
+from PIL import Image
+
+from bim_import.embedding import picture_of
 from bim_import.meshing import read_and_mesh
 from bim_import.page import report_page
 from bim_import.reporting import ifc_report
 from cim import messages
 from cim.cli import main
+from cim.errors import MissingError
 from cim.jobs import QUIET
 from cim.sources.spec import LayerSpec
+from scenes.probe import opengl
 from tests.bim_import.small import Small
 
 
@@ -151,10 +163,46 @@ def test_the_page_tells_the_record_in_both_languages_without_network(
         assert record["placement"]["told"][lang]["reason"] in html.unescape(text)
         assert messages.text("bim.page.quantities", lang=lang) in html.unescape(text)
     assert ">60.000<" in text and ">50.000<" in text
-    assert "http" not in text.replace(record["placement"]["remedy"], "")
+    plain = re.sub(r"base64,[A-Za-z0-9+/=]*", "", text)
+    assert "http" not in plain.replace(record["placement"]["remedy"], "")
+    assert "<img" not in plain  # without a place there is nothing to show
     assert "<墙>" not in text
     assert main(["ifc-report", str(path), "-o", str(tmp_path / "no" / "a.html"), "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["key"] == "bim.page_unwritable"
+
+
+def test_a_placed_model_is_drawn_on_its_page_with_a_font_of_its_own(tmp_path: Path) -> None:
+    if not opengl().ok:
+        pytest.skip("no OpenGL on this machine")
+    page = tmp_path / "report.html"
+    assert main(["ifc-report", str(placed(tmp_path, east="517412.")), "-o", str(page)]) == 0
+    text = page.read_text(encoding="utf-8")
+    (picture,) = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
+    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB"))
+    assert drawn.shape == (630, 1120, 3)
+    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 50  # something is there
+    (font,) = re.findall(r"url\(data:font/otf;base64,([^)]+)\)", text)
+    known = set(TTFont(io.BytesIO(base64.b64decode(font))).getBestCmap())
+    body = re.sub(r"<[^>]+>", "", html.unescape(text.split("<body", 1)[1]).split(">", 1)[1])
+    assert {c for c in body if "\u4e00" <= c <= "\u9fff"} <= {chr(c) for c in known}
+
+
+def test_without_the_drawing_package_the_page_says_why_there_is_no_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*, group: str) -> EntryPoints:
+        broken = EntryPoint("still", "no_such_package:still", group)
+        return EntryPoints([broken] if group == "cim.pages" else [])
+
+    monkeypatch.setattr("bim_import.embedding.entry_points", none)
+    path = placed(tmp_path)
+    record = ifc_report(path, job=QUIET, shells=True)
+    why = picture_of(path, LayerSpec(file=path), record, job=QUIET)
+    assert isinstance(why, MissingError)
+    page = report_page(record, name="a.ifc", picture=why)
+    assert "<img" not in page and "@font-face" not in page
+    for lang in messages.LANGUAGES:
+        assert html.escape(messages.remedy("cli.demo.no_drawer", lang=lang)) in page
 
 
 def test_what_was_lost_stands_on_the_page_with_its_reason(tmp_path: Path) -> None:
