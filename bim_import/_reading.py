@@ -28,6 +28,7 @@ from bim_import._evidence import evidence_of
 from bim_import._frames import receive, send
 from bim_import._kernel_text import KernelTexts
 from bim_import._limits import allow_cpu, limit_memory
+from bim_import._networks import read_networks
 from bim_import.ifc_file import open_ifc
 from bim_import.native.bulk import Hopeless, Unsupported
 from bim_import.native.products import Builder, Built, Void
@@ -72,6 +73,7 @@ def _serve(path: Path, channel: IO[bytes], cpu_s: float) -> None:
         "evidence": evidence_of(step, units, builder.solids.places),
         "levels": _levels(columns, step, builder),
         "illustrative": _illustrative(step),
+        "networks": read_networks(step, units, builder.solids),
     }  # fmt: skip
     text = json.dumps(said, ensure_ascii=False).encode("utf-8", "replace")
     send(channel, ["said"], (text,), flush=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["entry", "load", "save"]
 
-_FORMAT = 2
+_FORMAT = 3
 _MOST_BYTES = 2 << 30
 _CODES = ("exact", "fallback", "box", "none_by_design", "missing")
 

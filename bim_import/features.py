@@ -16,6 +16,7 @@ from bim_import.forms import Body, body_of, encloses
 from bim_import.instancing import Pool
 from bim_import.joining import Match, hull, outline, plan_of
 from bim_import.meshing import Hole
+from bim_import.networks import Networks, network_row
 from bim_import.plugs import Part, plugs
 from bim_import.quantities import room_size
 from bim_import.semantics import Product
@@ -33,6 +34,9 @@ _OWN = (
     Field("bottom_m", "real", "m", "lowest point, absolute", "最低点标高"),
     Field("top_m", "real", "m", "highest point, absolute", "最高点标高"),
     Field("outcome", "text", "", "how its geometry came through", "几何结果"),
+    Field("network", "text", "", "system of pipes, ducts or cables", "所属系统"),
+    Field("connected", "text", "", "GlobalIds that ports connect it to (JSON)", "端口连接构件"),
+    Field("length_m", "real", "m", "length of its line in space", "空间长度"),
     Field("properties", "text", "", "property and quantity sets (JSON)", "属性集（JSON）"),
 )
 _OF_BUILDINGS = (
@@ -70,6 +74,8 @@ class Model:
         Whether buildings get their closed shell.
     unit_m
         Metres per length unit of the file.
+    networks
+        Pipes, chambers, alignments, systems and what ports connect.
     holes, filled
         What openings cut out of products; numbers of those with a door or window.
     job
@@ -87,6 +93,7 @@ class Model:
     illustrative: bool
     shells: bool = True
     unit_m: float = 1.0
+    networks: Networks = field(default_factory=Networks)
     holes: Sequence[Hole] = ()
     filled: frozenset[int] = frozenset()
     job: Job = field(default_factory=lambda: QUIET)
@@ -296,6 +303,7 @@ def tables(model: Model, groups: Sequence[Group]) -> list[FeatureTable]:
             record |= _room(model, product)
         elif guid in model.pool.placed:
             record["geometry"] = hull(model.world(guid)[:, :2])
+        record |= network_row(model, product)
         rows.setdefault(record.pop("kind"), []).append(record)
     _place_storeys(rows)
     return [_table(name, model.name, records) for name, records in rows.items()]

@@ -22,6 +22,7 @@ from bim_import.framing import choose_place, datum_of, to_frame
 from bim_import.instancing import Pool, place_products
 from bim_import.joining import distance_m, find_building, on_water
 from bim_import.meshing import Budget, Meshed, read_and_mesh, read_said
+from bim_import.networks import Networks, networks_of, with_networks
 from bim_import.quantities import room_size
 from bim_import.semantics import Product, products_of
 from cim.crs import Box, Frame
@@ -125,6 +126,7 @@ def read(
     )  # fmt: skip
     log.opening(meshed.said)
     products = _products(meshed.said, spec, log)
+    log.networks(networks_of(meshed.said, products), products)
     pool = place_products(meshed, products)
     centre = _centre(pool)
     evidence = meshed.said["evidence"]
@@ -159,6 +161,7 @@ def local_footprint(spec: LayerSpec, *, job: Job) -> tuple[Any, float]:
 def local_groups(meshed: Meshed, spec: LayerSpec, *, job: Job) -> list[Group]:
     """Return the products of a file by building, in model metres."""
     products = {p.guid: p for p in reversed(products_of(meshed.said["columns"]))}
+    products = with_networks(products, networks_of(meshed.said, products))
     pool = place_products(meshed, products)
     return group_products(_model(spec, products, meshed, pool, np.eye(4), job=job))
 
@@ -180,7 +183,7 @@ def _products(said: Mapping[str, Any], spec: LayerSpec, log: _Log) -> dict[str, 
             log.duplicate(product)
         else:
             products[product.guid] = product
-    return products
+    return with_networks(products, networks_of(said, products))
 
 
 def _model(
@@ -203,6 +206,7 @@ def _model(
         illustrative=spec.illustrative or bool(meshed.said["illustrative"]),
         shells=bool(spec.options.get("shells", True)), holes=meshed.holes,
         unit_m=meshed.said["units"]["length_m"] or 1.0,
+        networks=networks_of(meshed.said, products),
         filled=frozenset(opening for opening, _ in meshed.said["columns"]["fills"]
                          if isinstance(opening, int)),
         job=job,
@@ -369,6 +373,22 @@ class _Log:
             "bim.duplicate", file=self.spec.file.name, layer=self.layer,
             object=f"#{product.step_id}", values={"id": product.guid},
         )  # fmt: skip
+
+    def networks(self, nets: Networks, products: Mapping[str, Product]) -> None:
+        """Count what the file says of networks, and name the lines that could not be read."""
+        kinds = Counter(products[g].kind for g in nets.lines.keys() | nets.points.keys())
+        pipes = kinds["pipe"]
+        counts = {
+            "systems": len({name for name, _ in nets.system.values()}), "members": len(nets.system),
+            "ports": nets.ports, "links": nets.links, "pipes": pipes,
+            "nodes": kinds["pipe_node"],
+            "alignments": sum(products[g].ifc_class == "IfcAlignment" for g in nets.lines),
+        }  # fmt: skip
+        if any(counts.values()):
+            self.note("bim.networks", counts)
+        for guid, why in nets.untold.items():
+            values = {"class": products[guid].ifc_class, "name": products[guid].name or "-"}
+            self.note("bim.line_untold", {**values, "why": why})
 
     def rooms(self, model: Model) -> None:
         """Say whose sizes are measured, and whose were stated in another unit."""

@@ -92,6 +92,7 @@ def ifc_report(
         "illustrative": bool(said["illustrative"]),
         "damaged": said["damaged"],
         "duplicated_guids": len(table["guid"]) - len(set(table["guid"])),
+        "networks": _networks(meshed),
         "not_exact": _not_exact(meshed, table),
         **more,
         "cpu_s": round(meshed.cpu_s, 3),
@@ -99,6 +100,23 @@ def ifc_report(
         "peak_mb": round(meshed.peak_mb, 1),
         "cached": meshed.cached,
     }
+
+
+def _networks(meshed: Meshed) -> dict[str, int]:
+    """Count systems and their members, ports and their connections, lines read and not."""
+    columns, drawn = meshed.said["columns"], meshed.said["networks"]
+    kinds = Counter(columns["products"]["ifc_class"])
+    numbers = dict(
+        zip(columns["products"]["step_id"], columns["products"]["ifc_class"], strict=True)
+    )
+    lines = Counter(numbers.get(int(n), "") for n in drawn["lines"])
+    return {
+        "systems": len(columns["systems"]),
+        "members": sum(len(members) for _, _, _, members, _ in columns["systems"]),
+        "ports": kinds["IfcDistributionPort"], "connections": len(columns["ports"]),
+        "pipe_axes": lines["IfcPipeSegment"] + lines["IfcFlowSegment"],
+        "alignments": lines["IfcAlignment"], "lines_not_read": len(drawn["untold"]),
+    }  # fmt: skip
 
 
 def _closer(meshed: Meshed, spec: LayerSpec, job: Job) -> dict[str, Any]:

@@ -324,14 +324,16 @@ def _port_owners(step: StepFile) -> dict[str, int]:
 
 
 def _systems(step: StepFile) -> list[list[Any]]:
-    """Return (class, GlobalId, name, members) of every system."""
+    """Return (class, GlobalId, name, members, predefined type) of every system."""
     found = []
     for _, args in step.each("IFCRELASSIGNSTOGROUP", "IFCRELASSIGNSTOGROUPBYFACTOR"):
         group = _at(args, 6)
         if isinstance(group, Ref) and step.name(group).endswith(("SYSTEM", "CIRCUIT")):
             own = step.args(group)
             members = [int(x) for x in _refs(_at(args, 4))]
-            found.append([step.name(group), _at(own, 0), _at(own, 2), members])
+            sort = _at(own, 6) if step.name(group) == "IFCDISTRIBUTIONSYSTEM" else None
+            found.append([step.name(group), _at(own, 0), _at(own, 2), members,
+                          str(sort) if isinstance(sort, Word) else None])  # fmt: skip
     return found
 
 
