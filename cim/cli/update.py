@@ -36,7 +36,7 @@ def verb(
     ] = False,
 ) -> dict[str, Any]:
     """Bring newer files in."""
-    from cim.sources import build_twin, district_from_files, read_district
+    from cim.sources import build_twin, district_from_files, laid_onto, read_district
     from cim.store import open_twin, update
 
     with cpu_clock() as cpu_s, _show.progress() as job:
@@ -56,7 +56,8 @@ def verb(
             job=job,
         )
         unknown = _unknown_sources(stored, built.twin)
-        changeset = update(twin, built.twin, why=why or ", ".join(f.name for f in files))
+        fresh = laid_onto(built.twin, stored, report=built.report)
+        changeset = update(twin, fresh, why=why or ", ".join(f.name for f in files))
         total = built.report.total
         return answer(
             open_twin(twin),

@@ -6,6 +6,7 @@ memory of them, with a report of every object.
 
 from cim.sources.build import Built, SourceRecord, build_twin, district_from_files
 from cim.sources.district import District, ObservationSpec, read_district, specs_from_files
+from cim.sources.onto import laid_onto
 from cim.sources.parts import Parts
 from cim.sources.report import Entry, LayerCount, Report
 from cim.sources.spec import LayerSpec, Loaded, Reader
@@ -26,6 +27,7 @@ __all__ = [
     "SourceRecord",
     "build_twin",
     "district_from_files",
+    "laid_onto",
     "read_district",
     "specs_from_files",
 ]

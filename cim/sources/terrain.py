@@ -22,7 +22,7 @@ from cim.sources.gaps import fill_gaps
 from cim.sources.raster import HEIGHT_KINDS, MOST_CELLS
 from cim.sources.report import Report
 
-__all__ = ["BREAKLINE", "FILLED", "Ranked", "merged", "with_breaklines"]
+__all__ = ["BREAKLINE", "FILLED", "Ranked", "merged", "on_cells", "with_breaklines"]
 
 FILLED, BREAKLINE = 0.0, 255.0
 """Values of ``terrain_source`` beside 1, 2, … for the sources in order of priority."""
@@ -68,7 +68,7 @@ def merged(grids: list[Ranked], *, report: Report, fill: bool = True) -> tuple[G
     values = np.full(frame.shape, np.nan, dtype=np.float32)
     origin = np.full(frame.shape, np.nan, dtype=np.float32)
     for number, one in enumerate(ranked, 1):
-        added = _on(one.grid, frame, smooth=heights)
+        added = on_cells(one.grid, frame, smooth=heights)
         if heights and number > 1:
             _compare(values, added, one, ranked[0], layer, report)
         new = np.isnan(values) & np.isfinite(added)
@@ -111,7 +111,7 @@ def _frame(ranked: list[Ranked]) -> GridFrame:
     return GridFrame(west, north, cell, rows, cols)
 
 
-def _on(grid: Grid, frame: GridFrame, *, smooth: bool) -> NDArray[np.float32]:
+def on_cells(grid: Grid, frame: GridFrame, *, smooth: bool) -> NDArray[np.float32]:
     """Return a grid's values on other cells; NaN where it has none."""
     if grid.frame == frame:
         return grid.values

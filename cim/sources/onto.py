@@ -1,0 +1,80 @@
+"""A newer delivery laid onto a twin that stands: patches of terrain, heights of its buildings.
+
+A grid that covers only a part of the twin's replaces that part, not the whole; buildings
+that came without heights get them from the twin's surface and terrain, as in a build.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from cim.model.grid import Grid
+from cim.model.table import FeatureTable
+from cim.model.twin import Twin, TwinView
+from cim.sources.heights import with_heights
+from cim.sources.report import Report
+from cim.sources.terrain import BREAKLINE, FILLED, Ranked, merged, on_cells
+
+__all__ = ["laid_onto"]
+
+_OVER, _UNDER = 1.0, 0.0  # priorities of what is new and of what stands
+_MEASURED = ("building", "building_part")
+
+
+def laid_onto(fresh: Twin, standing: TwinView, *, report: Report) -> Twin:
+    """Return a delivery as it is after it has met the twin it updates.
+
+    Parameters
+    ----------
+    fresh
+        What the newer files gave, in the twin's frame.
+    standing
+        The twin.
+    report
+        Where is said what was laid over what, and what was measured.
+    """
+    known = set(standing.grids())
+    grids = dict(fresh.rasters)
+    source = fresh.rasters.get("terrain_source")
+    for layer, grid in fresh.rasters.items():
+        if layer in known and layer != "terrain_source":
+            grids |= _over(grid, source, standing, report)
+    terrain, surface, origin = (
+        grids.get(name) or (standing.grid(name) if name in known else None)
+        for name in ("terrain", "surface", "terrain_source")
+    )
+    tables = dict(fresh.tables)
+    if terrain is not None and surface is not None:
+        if {"terrain", "surface"} & set(fresh.rasters):
+            tables = {**_buildings(standing), **tables}
+        for name, table in tables.items():
+            if table.kind in _MEASURED and len(table):
+                tables[name] = with_heights(table, terrain, surface, origin, report=report)
+    return replace(fresh, rasters=grids, tables=tables)
+
+
+def _buildings(standing: TwinView) -> dict[str, FeatureTable]:
+    names = [n for n in standing.layers() if n.partition("/")[0] in _MEASURED]
+    return {name: standing.table(name) for name in names}
+
+
+def _over(grid: Grid, source: Grid | None, standing: TwinView, report: Report) -> dict[str, Grid]:
+    """Return a grid over the twin's own, and for a terrain where its cells come from."""
+    old = standing.grid(grid.layer)
+    beside = np.isfinite(old.values) & ~np.isfinite(on_cells(grid, old.frame, smooth=False))
+    if not beside.any():
+        return {}
+    ranked = [Ranked(grid, _OVER, grid.source or grid.layer), Ranked(old, _UNDER, standing.name)]
+    whole, origin = merged(ranked, report=report, fill=False)
+    if origin is None:
+        return {grid.layer: whole}
+    flags = origin.values.copy()
+    under = standing.grid("terrain_source") if "terrain_source" in standing.grids() else None
+    for number, told in enumerate((source, under), 1):
+        if told is not None:
+            here = on_cells(told, whole.frame, smooth=False)
+            kept = (flags == number) & np.isin(here, (FILLED, BREAKLINE))
+            flags[kept] = here[kept]
+    return {grid.layer: whole, "terrain_source": replace(origin, values=flags)}
