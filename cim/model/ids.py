@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cim.model.kinds import kind
 
-__all__ = ["content_ids", "geometry_marks", "own_ids", "record_texts"]
+__all__ = ["content_ids", "geometry_marks", "marked_ids", "own_ids", "record_texts"]
 
 
 def own_ids(kind_name: str, source_key: str, own: Sequence[object]) -> list[str]:
@@ -52,12 +52,14 @@ def content_ids(
     columns
         Attribute -> its value for each object; missing values do not count.
     """
-    prefix = kind(kind_name).prefix
     texts = record_texts(columns, len(geometry))
-    return [
-        f"{prefix}-{_digest(wkb + text.encode())}"
-        for wkb, text in zip(geometry_marks(geometry), texts, strict=True)
-    ]
+    return marked_ids(kind_name, geometry_marks(geometry), texts)
+
+
+def marked_ids(kind_name: str, marks: Sequence[bytes], texts: Sequence[str]) -> list[str]:
+    """Return ids from what `geometry_marks` and `record_texts` tell, in their order."""
+    head = kind(kind_name).prefix + "-"
+    return [head + _digest(m + t.encode()) for m, t in zip(marks, texts, strict=True)]
 
 
 def geometry_marks(geometry: Sequence[Any] | NDArray[Any]) -> list[bytes]:
@@ -85,22 +87,39 @@ def record_texts(columns: Mapping[str, Sequence[Any] | NDArray[Any]], count: int
     count
         Number of objects.
     """
-    parts: list[list[str]] = [[] for _ in range(count)]
-    for name in sorted(columns):
-        key = json.dumps(name, ensure_ascii=False) + ": "
-        known: dict[tuple[type, Any], str] = {}
-        column = columns[name]
-        values = column.tolist() if isinstance(column, np.ndarray) else column
-        for part, value in zip(parts, values, strict=True):
-            if value is None or value != value:
-                continue
-            one = value + 0.0 if type(value) is float else value  # -0.0 is 0.0
-            mark = (type(one), one)
-            text = known.get(mark)
-            if text is None:
-                text = known[mark] = key + json.dumps(one, ensure_ascii=False, default=str)
-            part.append(text)
-    return ["{" + ", ".join(part) + "}" for part in parts]
+    parts = [_said(name, columns[name]) for name in sorted(columns)]
+    told = [part for part in parts if part is not None]
+    if not told:
+        return ["{}"] * count
+    rows = zip(*told, strict=True)
+    return ["{" + ", ".join([one for one in row if one]) + "}" for row in rows]
+
+
+def _said(name: str, column: Sequence[Any] | NDArray[Any]) -> list[str] | None:
+    """Return ``"name": value`` as JSON for each object, "" where missing; None for no value."""
+    key = json.dumps(name, ensure_ascii=False) + ": "
+    if isinstance(column, np.ndarray) and column.dtype == np.float64:
+        there = ~np.isnan(column)
+        if not there.any():
+            return None
+        unique, number = np.unique(column[there] + 0.0, return_inverse=True)  # -0.0 is 0.0
+        texts = np.array([key + json.dumps(value) for value in unique.tolist()], dtype=object)
+        out = np.full(len(column), "", dtype=object)
+        out[there] = texts[number]
+        return list(out)
+    values = column.tolist() if isinstance(column, np.ndarray) else column
+    if all(value is None for value in values):
+        return None
+    known: dict[tuple[type, Any], str] = {(type(None), None): ""}
+    said = []
+    for value in values:
+        text = known.get((type(value), value))
+        if text is None:
+            one = value + 0.0 if type(value) is float else value
+            text = "" if value != value else key + json.dumps(one, ensure_ascii=False, default=str)
+            known[type(value), value] = text
+        said.append(text)
+    return said
 
 
 def _digest(data: bytes) -> str:

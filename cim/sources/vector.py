@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cim.crs import Frame, transform, transform_heights
 from cim.errors import CimError, FrameError
 from cim.jobs import Job
-from cim.model.ids import content_ids, geometry_marks, own_ids, record_texts
+from cim.model.ids import geometry_marks, marked_ids, own_ids, record_texts
 from cim.model.kinds import COMMON, Kind, kind
 from cim.model.table import FeatureTable, as_column
 from cim.sources.attributes import ID_NAMES, SETTINGS, Attributes, attributes, own_id_column
@@ -102,8 +102,7 @@ def read_vector(
         checked.good[row] = False
     job.step(2, 4, what="source.reading")
     names = _names(rows.columns[own].values if own else None, len(raw))
-    ids = _ids(probe, what, raw, found, names if own else None, checked, job)
-    _reject_duplicates(checked, found, ids, what, seen, job)
+    ids = _identify(probe, what, raw, found, names if own else None, checked, seen, job)
     _heights(found, checked, probe, frame)
     job.step(3, 4, what="source.reading")
     _account(probe, report, checked, found, names)
@@ -131,41 +130,63 @@ def _into_frame(checked: Checked, probe: Probe, frame: Frame, job: Job) -> None:
         raise named(error, probe.spec.file.name) from error
 
 
-def _ids(
+def _identify(
     probe: Probe,
     what: Kind,
     raw: NDArray[Any],
     found: Attributes,
     names: list[str | None] | None,
     checked: Checked,
+    seen: Seen,
     job: Job,
 ) -> NDArray[Any]:
     """Return an id for every good row: from its own id, else from what it is.
 
+    What has the same id, or the same geometry and attributes, as one before is rejected.
     Contents are taken as they stand in the file, so the frame does not matter; degrees
     count as 1e5 per degree, which makes a centimetre of them.
     """
+    assert probe.place is not None
+    scale = 1e5 if probe.place.geographic else 1.0
     ids = np.full(len(raw), None, dtype=object)
-    named_rows = checked.good.copy()
-    if names is not None:
-        named_rows &= np.array([name is not None for name in names], dtype=bool)
-        ids[named_rows] = own_ids(
-            what.name, source_key(probe.spec), [names[i] for i in np.flatnonzero(named_rows)]
-        )
-    rest = checked.good if names is None else checked.good & ~named_rows
-    at = np.flatnonzero(rest)
-    if len(at):
-        assert probe.place is not None
-        shapes = raw[at]
-        if probe.place.geographic:
-            import shapely
-
-            shapes = shapely.transform(shapes, lambda xy: xy * 1e5)
-        for start in range(0, len(at), _AT_ONCE):
-            job.step(2 + start / len(at) / 2, 4, what="source.reading")
-            some = slice(start, start + _AT_ONCE)
-            ids[at[some]] = content_ids(what.name, shapes[some], _content(found, at[some]))
+    good = np.flatnonzero(checked.good)
+    for start in range(0, len(good), _AT_ONCE):
+        job.step(2 + start / len(good), 4, what="source.reading")
+        at = good[start : start + _AT_ONCE]
+        texts = record_texts(_content(found, at), len(at))
+        marks = geometry_marks(checked.shapes[at])
+        nameless = list(range(len(at)))
+        if names is not None:
+            nameless = [n for n, i in enumerate(at) if names[i] is None]
+            named = [i for i in at.tolist() if names[i] is not None]
+            ids[named] = own_ids(what.name, source_key(probe.spec), [names[i] for i in named])
+        if nameless:
+            there = _marks_there(raw, checked.shapes, at[nameless], scale, marks, nameless)
+            ids[at[nameless]] = marked_ids(what.name, there, [texts[n] for n in nameless])
+        _reject_duplicates(checked, at, marks, texts, ids, what, seen)
     return ids
+
+
+def _marks_there(
+    raw: NDArray[Any],
+    shapes: NDArray[Any],
+    rows: NDArray[np.intp],
+    scale: float,
+    marks: list[bytes],
+    which: list[int],
+) -> list[bytes]:
+    """Return the marks of rows as they stand in their file: often those in the frame."""
+    import shapely
+
+    there = [marks[n] for n in which]
+    moved = [k for k, row in enumerate(rows) if scale != 1.0 or raw[row] is not shapes[row]]
+    if moved:
+        own = raw[rows[moved]]
+        if scale != 1.0:
+            own = shapely.transform(own, lambda xy: xy * scale)
+        for k, mark in zip(moved, geometry_marks(own), strict=True):
+            there[k] = mark
+    return there
 
 
 def _content(found: Attributes, at: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
@@ -178,26 +199,26 @@ def _content(found: Attributes, at: NDArray[np.intp]) -> dict[str, NDArray[Any]]
 
 
 def _reject_duplicates(
-    checked: Checked, found: Attributes, ids: NDArray[Any], what: Kind, seen: Seen, job: Job
+    checked: Checked,
+    at: NDArray[np.intp],
+    marks: list[bytes],
+    texts: list[str],
+    ids: NDArray[Any],
+    what: Kind,
+    seen: Seen,
 ) -> None:
     """Reject what has the same id, or the same geometry and attributes, as one before."""
-    good = np.flatnonzero(checked.good)
     known = seen.ids.setdefault(what.name, {})
     contents = seen.contents.setdefault(what.name, {})
-    for start in range(0, len(good), _AT_ONCE):
-        job.step(2.5 + start / len(good) / 2, 4, what="source.reading")
-        at = good[start : start + _AT_ONCE]
-        marks = geometry_marks(checked.shapes[at])
-        texts = record_texts(_content(found, at), len(at))
-        for row, mark, text in zip(at.tolist(), marks, texts, strict=True):
-            key = hashlib.blake2b(mark + text.encode(), digest_size=12).digest()
-            original = ids[row] if ids[row] in known else contents.get(key)
-            if original is not None:
-                checked.rejected[row] = ("source.object.duplicate", {"original": original})
-                checked.good[row] = False
-                continue
-            known[ids[row]] = ids[row]
-            contents[key] = ids[row]
+    for row, mark, text in zip(at.tolist(), marks, texts, strict=True):
+        key = hashlib.blake2b(mark + text.encode(), digest_size=12).digest()
+        original = ids[row] if ids[row] in known else contents.get(key)
+        if original is not None:
+            checked.rejected[row] = ("source.object.duplicate", {"original": original})
+            checked.good[row] = False
+            continue
+        known[ids[row]] = ids[row]
+        contents[key] = ids[row]
 
 
 def _heights(found: Attributes, checked: Checked, probe: Probe, frame: Frame) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import struct
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import repeat
@@ -18,6 +17,7 @@ from cim.model.table import FeatureTable, as_column
 from cim.store.schema import columns_of, index_of, quoted
 
 __all__ = [
+    "index_boxes",
     "read_fields",
     "read_rows",
     "row_columns",
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 _ENVELOPES = (0, 32, 48, 48, 64)
-_HEADER = struct.Struct("<2sBBi4d")
+_HEADER = np.dtype([("magic", "S3"), ("flags", "u1"), ("srs", "<i4"), ("box", "<f8", 4)])
 _NUMBERS, _TEXTS = frozenset([float, int, type(None)]), frozenset([str, type(None)])
 
 
@@ -38,15 +38,13 @@ def to_blobs(geometry: NDArray[Any], srs_id: int) -> list[bytes | None]:
     import shapely
 
     wkb = shapely.to_wkb(geometry, output_dimension=3, byte_order=1, flavor="iso")
-    box = shapely.bounds(geometry)
-    blobs: list[bytes | None] = []
-    for one, (xmin, ymin, xmax, ymax) in zip(wkb, box, strict=True):
-        blobs.append(
-            None
-            if one is None
-            else _HEADER.pack(b"GP", 0, 0b00000011, srs_id, xmin, xmax, ymin, ymax) + one
-        )
-    return blobs
+    heads = np.empty(len(wkb), dtype=_HEADER)
+    heads["magic"], heads["flags"], heads["srs"] = b"GP\0", 0b00000011, srs_id
+    heads["box"] = shapely.bounds(geometry)[:, [0, 2, 1, 3]]
+    size, head = _HEADER.itemsize, heads.tobytes()
+    return [
+        None if one is None else head[i * size : i * size + size] + one for i, one in enumerate(wkb)
+    ]
 
 
 def to_shapes(blobs: Sequence[bytes | None]) -> NDArray[Any]:
@@ -80,6 +78,7 @@ def write_rows(
     origin: tuple[float, float],
     version: int,
     rows: Sequence[int] | None = None,
+    indexed: bool = True,
 ) -> None:
     """Write features and their entries in the R*Tree.
 
@@ -97,6 +96,8 @@ def write_rows(
         Written into ``changed_in``.
     rows
         Row numbers (fid) to use, for features that replace others; new ones where None.
+    indexed
+        False where the R*Tree is filled at once when all are written.
     """
     kind_name = table.kind
     if not len(table):
@@ -112,7 +113,8 @@ def write_rows(
         f"INSERT INTO {quoted(kind_name)} (fid, {', '.join(map(quoted, names))}) VALUES ({marks})",
         _records(table, rows, srs_id, version),
     )
-    write_index(connection, table, rows, origin=origin)
+    if indexed:
+        write_index(connection, table, rows, origin=origin)
 
 
 def write_index(
@@ -171,19 +173,23 @@ def _plain(column: NDArray[Any], field: Field) -> list[Any]:
     return list(column)
 
 
-def _boxes(
-    table: FeatureTable, rows: Iterable[int], origin: tuple[float, float]
-) -> Iterable[tuple[float, ...]]:
+def index_boxes(table: FeatureTable, origin: tuple[float, float]) -> NDArray[np.float64]:
+    """Return (n, 6) minx, maxx, miny, maxy, minz, maxz from the origin; NaN without a place."""
     import shapely
 
     box = shapely.bounds(table.geometry) - np.array([*origin, *origin])
     low = table.numbers("base_m", default=0.0)
     high = low + table.numbers("height_m", default=0.0)
-    for fid, (xmin, ymin, xmax, ymax), z0, z1 in zip(
-        rows, box.tolist(), low.tolist(), high.tolist(), strict=True
-    ):
-        if xmin == xmin:
-            yield (fid, xmin, xmax, ymin, ymax, min(z0, z1), max(z0, z1))
+    z = (np.minimum(low, high), np.maximum(low, high))
+    return np.column_stack([box[:, 0], box[:, 2], box[:, 1], box[:, 3], *z])
+
+
+def _boxes(
+    table: FeatureTable, rows: Iterable[int], origin: tuple[float, float]
+) -> Iterable[tuple[float, ...]]:
+    for fid, box in zip(rows, index_boxes(table, origin).tolist(), strict=True):
+        if box[0] == box[0]:
+            yield (fid, *box)
 
 
 def write_fields(connection: sqlite3.Connection, layer: str, fields: Sequence[Field]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cim.errors import StoreError
 from cim.jobs import Job
@@ -22,6 +23,7 @@ from cim.store import disk, rows
 from cim.store.bodies import write_bodies
 from cim.store.folder import connect, current_number, generations, read_meta
 from cim.store.raster import write_grid
+from cim.store.rtree import fill_index
 from cim.store.schema import SCHEMA_VERSION, add_kind, create_side_tables, quoted, watch
 
 __all__ = ["begun", "write_generation", "write_meshes"]
@@ -163,6 +165,7 @@ def _write_tables(
                 srs_id=_srs_id(twin.frame.crs),
                 origin=twin.frame.origin,
                 version=version,
+                indexed=False,
             )
             new += len(part)
             if new >= _COMMITTED:
@@ -170,6 +173,19 @@ def _write_tables(
                 connection.execute("BEGIN")
                 new = 0
         _note_layer(connection, layer, table)
+    job.step(len(twin.tables), total, what="store.writing")
+    _fill_indexes(connection, twin)
+
+
+def _fill_indexes(connection: sqlite3.Connection, twin: Twin) -> None:
+    """Fill the R*Trees; the layers of a kind stand in its table one after another."""
+    boxes: dict[str, list[NDArray[np.float64]]] = {}
+    for table in twin.tables.values():
+        boxes.setdefault(table.kind, []).append(rows.index_boxes(table, twin.frame.origin))
+    for kind_name, parts in boxes.items():
+        whole = np.concatenate(parts)
+        placed = ~np.isnan(whole[:, 0])
+        fill_index(connection, kind_name, np.flatnonzero(placed) + 1, whole[placed])
 
 
 def _note_layer(connection: sqlite3.Connection, layer: str, table: FeatureTable) -> None:
