@@ -23,15 +23,8 @@ __all__ = [
     "named_buildings", "street_buildings",
 ]  # fmt: skip
 
-_PLINTH_M = 0.45  # ground floor above the court: three steps
-_RESIDENT_M2 = {"residential": 36.0}
-_JOB_M2 = {
-    "residential": 900.0, "hotel": 60.0, "office": 22.0, "commerce": 35.0, "restaurant": 30.0,
-    "museum": 90.0, "education": 70.0, "sport": 150.0, "club": 80.0,
-}  # fmt: skip
-"""Floor area per resident and per job, m²: invented, of the usual order."""
-_STYLES = ["英式"] * 89 + ["意式"] * 41 + ["法式"] * 6 + ["德式"] * 4 + ["西班牙式"] * 3
-"""Shares of styles among the best houses, as one public text counts them."""
+Rules = Mapping[str, Any]
+"""``[buildings]`` of ``area.toml``: plinth_m, styles, modern_style, m2_per_resident, m2_per_job."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +54,7 @@ def named_buildings(
     rows: Sequence[Row],
     plots: Sequence[Plot],
     models: Mapping[str, Mapping[str, Any]],
+    rules: Rules,
     frame: StreetFrame,
 ) -> list[Building]:
     """Return the buildings of ``landmarks.csv``; `models` say where one has an IFC model.
@@ -77,7 +71,7 @@ def named_buildings(
         plot = by_plot[row.text("plot") or name]
         model = models.get(name)
         footprint = _model_plan(model, frame) if model else _named_plan(row, frame)
-        properties = _named_properties(row, float(footprint.area))
+        properties = _named_properties(row, float(footprint.area), rules)
         if model:
             properties["floor_level_m"] = float(model["ground_floor_m"])
         made.append(
@@ -96,7 +90,7 @@ def named_buildings(
     return made
 
 
-def street_buildings(plots: Sequence[Plot]) -> list[Building]:
+def street_buildings(plots: Sequence[Plot], rules: Rules) -> list[Building]:
     """Return one building for every plot, drawn from the row of its fabric."""
     made = []
     for plot in plots:
@@ -114,14 +108,17 @@ def street_buildings(plots: Sequence[Plot]) -> list[Building]:
         made.append(
             Building(
                 name, footprint, plot.road, plot.at_m, plot.even, None,
-                _drawn_properties(plot, float(footprint.area)), plot.fronts,
+                _drawn_properties(plot, float(footprint.area), rules), plot.fronts,
             )
         )  # fmt: skip
     return made
 
 
 def name_houses(
-    buildings: Sequence[Building], rows: Sequence[Row], expected: Mapping[str, float]
+    buildings: Sequence[Building],
+    rows: Sequence[Row],
+    expected: Mapping[str, float],
+    rules: Rules,
 ) -> list[Building]:
     """Give the houses of ``named.csv``, known by their number only, to buildings on the street.
 
@@ -158,8 +155,8 @@ def name_houses(
         index = min(free)[1]
         old = made[index]
         made[index] = Building(
-            name, old.footprint, road, old.at_m, even, row.text("number"), _renamed(row, old),
-            True, "fact",
+            name, old.footprint, road, old.at_m, even, row.text("number"),
+            _renamed(row, old, rules), True, "fact",
         )  # fmt: skip
     return made
 
@@ -169,12 +166,12 @@ def first_number(number: str) -> int:
     return int(number.split("-", maxsplit=1)[0].split("增", maxsplit=1)[0])
 
 
-def _renamed(row: Row, old: Building) -> dict[str, Any]:
+def _renamed(row: Row, old: Building, rules: Rules) -> dict[str, Any]:
     values = dict(old.properties)
     storeys = row.whole_or_none("storeys") or values["storeys_above"]
-    storey_m = (values["height_m"] - _PLINTH_M) / values["storeys_above"]
+    storey_m = (values["height_m"] - rules["plinth_m"]) / values["storeys_above"]
     rise = values["ridge_m"] - values["height_m"] if values["ridge_m"] else None
-    height = round(storeys * storey_m + _PLINTH_M, 2)
+    height = round(storeys * storey_m + rules["plinth_m"], 2)
     floor_area = row.real_or_none("floor_area_m2") or round(float(old.footprint.area) * storeys, 1)
     use = row.text_or_none("use") or values["use"]
     return {
@@ -188,7 +185,7 @@ def _renamed(row: Row, old: Building) -> dict[str, Any]:
         "protection": row.text_or_none("protection"),
         "use": use,
         "floor_area_m2": floor_area,
-        **_people(use, floor_area),
+        **_people(use, floor_area, rules),
         "basis": row.text("source"),
     }
 
@@ -220,13 +217,16 @@ def check_clear(buildings: Sequence[Building], streets: Mapping[str, Any]) -> No
 
 
 def building_features(
-    buildings: Sequence[Building], ground_m: Sequence[float], addresses: Mapping[str, str]
+    buildings: Sequence[Building],
+    ground_m: Sequence[float],
+    addresses: Mapping[str, str],
+    rules: Rules,
 ) -> list[Feature]:
     """Return buildings as features with their ground level and the text of their address."""
     features = []
     for one, level in zip(buildings, ground_m, strict=True):
         base = round(level, 3)
-        floor = one.properties.get("floor_level_m") or round(base + _PLINTH_M, 3)
+        floor = one.properties.get("floor_level_m") or round(base + rules["plinth_m"], 3)
         levels = {"base_m": base, "floor_level_m": floor, "address": addresses[one.source_id]}
         features.append(Feature(one.source_id, one.footprint, {**one.properties, **levels}))
     return features
@@ -246,7 +246,7 @@ def _named_plan(row: Row, frame: StreetFrame) -> Any:
     return place(figure, centre, (math.sin(turn), math.cos(turn)))
 
 
-def _named_properties(row: Row, area_m2: float) -> dict[str, Any]:
+def _named_properties(row: Row, area_m2: float, rules: Rules) -> dict[str, Any]:
     storeys = row.whole("storeys")
     floor_area = row.real_or_none("floor_area_m2") or round(area_m2 * storeys, 1)
     return {
@@ -261,16 +261,16 @@ def _named_properties(row: Row, area_m2: float) -> dict[str, Any]:
         "protection": row.text_or_none("protection"),
         "roof_type": row.text_or_none("roof"),
         "floor_area_m2": floor_area,
-        **_people(row.text("use"), floor_area),
+        **_people(row.text("use"), floor_area, rules),
         "basis": row.text("source"),
     }
 
 
-def _drawn_properties(plot: Plot, area_m2: float) -> dict[str, Any]:
+def _drawn_properties(plot: Plot, area_m2: float, rules: Rules) -> dict[str, Any]:
     fabric, name = plot.fabric, plot.source_id
     storeys = int(choose(name + "/storeys", fabric.words("storeys")))
     storey_m = spread(name + "/storey", fabric.real("storey_min_m"), fabric.real("storey_max_m"))
-    height = round(storeys * storey_m + _PLINTH_M, 2)
+    height = round(storeys * storey_m + rules["plinth_m"], 2)
     roof = choose(name + "/roof", fabric.words("roofs"))
     floor_area = round(area_m2 * storeys, 1)
     years = fabric.whole("year_to") - fabric.whole("year_from") + 1
@@ -283,18 +283,23 @@ def _drawn_properties(plot: Plot, area_m2: float) -> dict[str, Any]:
         "storeys_below": int(is_old and roll(name + "/cellar", 2)),
         "year": fabric.whole("year_from") + roll(name + "/year", years),
         "use": fabric.text("use"),
-        "style": choose(name + "/style", _STYLES) if is_old else "现代",
+        "style": choose(name + "/style", _styles(rules)) if is_old else rules["modern_style"],
         "protection": "一般" if is_old and roll(name + "/listed", 4) == 0 else None,
         "roof_type": roof,
         "floor_area_m2": floor_area,
-        **_people(fabric.text("use"), floor_area),
+        **_people(fabric.text("use"), floor_area, rules),
     }  # fmt: skip
 
 
-def _people(use: str, floor_area_m2: float) -> dict[str, int]:
-    per_resident = _RESIDENT_M2.get(use)
+def _styles(rules: Rules) -> list[str]:
+    return [style for style, count in rules["styles"].items() for _ in range(count)]
+
+
+def _people(use: str, floor_area_m2: float, rules: Rules) -> dict[str, int]:
+    per_resident = rules["m2_per_resident"].get(use)
     residents = round(floor_area_m2 / per_resident) if per_resident else 0
-    return {"population": residents, "jobs": max(1, round(floor_area_m2 / _JOB_M2[use]))}
+    jobs = max(1, round(floor_area_m2 / rules["m2_per_job"][use]))
+    return {"population": residents, "jobs": jobs}
 
 
 def _size(plot: Plot) -> tuple[float, float]:

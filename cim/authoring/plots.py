@@ -291,8 +291,8 @@ def _stretch(
     return plots
 
 
-def parcel_features(plots: Sequence[Plot]) -> list[Feature]:
-    """Return the plots as parcels (地块); no public height cap was found, so none is given."""
+def parcel_features(plots: Sequence[Plot], cap_source: str) -> list[Feature]:
+    """Return the plots as parcels (地块) without a height cap, and why: `cap_source`."""
     return [
         Feature(
             f"parcel-{plot.source_id}",
@@ -301,7 +301,7 @@ def parcel_features(plots: Sequence[Plot]) -> list[Feature]:
                 "use": plot.fabric.text("use"),
                 "floor_area_ratio": _ratio(plot),
                 "green_ratio": 0.35 if plot.fabric.text("use") == "residential" else 0.3,
-                "height_cap_source": "未见公开的限高数值",
+                "height_cap_source": cap_source,
             },
         )
         for plot in plots

@@ -83,13 +83,15 @@ def _site(tables: Tables, area: Mapping[str, Any], frame: StreetFrame) -> _Site:
     network = make_network(tables.needed("roads"), tables.needed("courses"), frame)
     greens = things.green_features(tables.rows("greens"), frame)
     plots = _plots(tables, network, frame, greens)
-    named = houses.named_buildings(tables.rows("landmarks"), plots, _models(tables, area), frame)
+    models, rules = _models(tables, area), area["buildings"]
+    named = houses.named_buildings(tables.rows("landmarks"), plots, models, rules, frame)
     rest = [plot for plot in plots if "fabric" in plot.fabric.values]
     known_by_number = tables.rows("named")
     built = houses.name_houses(
-        [*named, *houses.street_buildings(rest)],
+        [*named, *houses.street_buildings(rest, rules)],
         known_by_number,
         places_of_numbers(known_by_number, named, tables.rows("numbering")),
+        rules,
     )
     houses.check_clear(built, ground_plan.corridors(network))
     ground = make_ground(area["terrain"], frame, network, plots, tables.rows("bowls"))
@@ -100,13 +102,14 @@ def _site(tables: Tables, area: Mapping[str, Any], frame: StreetFrame) -> _Site:
 def _house_layers(site: _Site) -> dict[str, Sequence[Feature]]:
     addresses = number_houses(site.built, site.tables.rows("numbering"), site.area["text"])
     known = {one.building: one.text for one in addresses}
-    made = houses.building_features(site.built, _levels(site.built, site.ground), known)
+    levels = _levels(site.built, site.ground)
+    made = houses.building_features(site.built, levels, known, site.area["buildings"])
     floors = {one.source_id: one.properties["floor_level_m"] for one in made}
     gates = _gates(site.built, site.network)
     entrances = things.point_features(site.tables.rows("points"), "entrance", site.frame)
     return {
         "buildings": made,
-        "parcels": ground_plan.parcel_features(site.plots),
+        "parcels": ground_plan.parcel_features(site.plots, site.area["text"]["no_height_cap"]),
         "walls": ground_plan.wall_features(site.plots),
         "addresses": address_features(addresses, gates),
         "entrances": [*door_features(site.built, floors, gates), *entrances],
@@ -131,7 +134,7 @@ def _buried_layers(site: _Site) -> dict[str, Sequence[Feature]]:
 def _street_layers(site: _Site) -> dict[str, Sequence[Feature]]:
     street, points = site.area["street"], site.tables.rows("points")
     return {
-        "roads": road_features(site.network),
+        "roads": road_features(site.network, street["speed_kmh"]),
         "trees": things.tree_features(site.tables.rows("trees"), site.network),
         "furniture": [
             *pole_features(site.network, street["pole_spacing_m"]),

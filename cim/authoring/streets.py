@@ -18,8 +18,6 @@ __all__ = ["Link", "Network", "Road", "make_network", "node_name", "road_feature
 
 _END_SLACK_M = 0.01  # a T-junction's end lies on the other course up to rounding
 _VERTEX_SLACK_M = 2.0  # a bend this close to a crossing is the crossing
-SPEED_KMH = {"primary": 50, "secondary": 40, "tertiary": 30, "residential": 20}
-"""Free-flow speed by class: the usual steps of design speed, invented for these streets."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +107,14 @@ def make_network(rows: Sequence[Row], courses: Sequence[Row], frame: StreetFrame
     return Network(roads, nodes, links)
 
 
-def road_features(network: Network) -> list[Feature]:
-    """Return one feature a link, with the Chinese column names of a survey office's file."""
+def road_features(network: Network, speed_kmh: Mapping[str, int]) -> list[Feature]:
+    """Return one feature a link, with the Chinese column names of a survey office's file.
+
+    Parameters
+    ----------
+    speed_kmh
+        Free-flow speed by class of road.
+    """
     features = []
     for link in network.links:
         row = network.roads[link.road].row
@@ -127,7 +131,7 @@ def road_features(network: Network) -> list[Feature]:
                     "车行道宽_m": row.real("carriageway_m"),
                     "单向车道数": row.whole("lanes"),
                     "单行": row.text("oneway"),
-                    "限速_kmh": SPEED_KMH[label],
+                    "限速_kmh": speed_kmh[label],
                     "起点": link.from_node,
                     "终点": link.to_node,
                 },

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import random
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -75,3 +77,35 @@ def readings() -> dict[str, np.ndarray]:
         for row in csv.DictReader(file):
             series.setdefault(row["sensor"], []).append(float(row["value"]))
     return {name: np.array(values) for name, values in series.items()}
+
+
+def shuffled(source: Path, target: Path, chance: random.Random) -> None:
+    """Copy the tables of a district, the rows of each in another order."""
+    shutil.copytree(source / "tables", target / "tables")
+    shutil.copy(source / "district.toml", target)
+    moved = 0
+    for path in (target / "tables").glob("*.csv"):
+        head, *rows = path.read_text(encoding="utf-8").splitlines()
+        mixed = chance.sample(rows, len(rows))
+        moved += mixed != rows
+        path.write_text("\n".join([head, *mixed]) + "\n", encoding="utf-8")
+    assert moved >= 2
+
+
+def assert_same(new: Path, old: Path) -> None:
+    """Assert that two made layers hold the same records with the same ids, cell by cell."""
+    import rasterio
+
+    if new.suffix == ".tif":  # deflate differs between libraries, the cells must not
+        with rasterio.open(new) as one, rasterio.open(old) as other:
+            assert np.array_equal(one.read(1), other.read(1))
+            assert (one.profile, one.scales, one.units) == (
+                other.profile,
+                other.scales,
+                other.units,
+            )
+        return
+    records = [path.read_text(encoding="utf-8").splitlines() for path in (new, old)]
+    for mine, theirs in zip(*records, strict=True):
+        assert mine == theirs, new.name
+    assert new.read_bytes() == old.read_bytes(), new.name
