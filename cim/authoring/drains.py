@@ -9,7 +9,7 @@ from typing import Any
 
 from cim.authoring.ground import Ground
 from cim.authoring.layers import Feature
-from cim.authoring.runs import Run, diameter, outfall_nodes, slope, street_runs
+from cim.authoring.runs import Run, outfall_nodes, sized, slope, street_runs
 from cim.authoring.streets import Network
 from cim.authoring.tables import Row
 
@@ -46,16 +46,10 @@ def make_drains(
     """
     ends = outfall_nodes(outfalls)
     runs = street_runs(outfalls, network, zones, table["spacing_m"])
-    drained: dict[str, float] = {}
     arrived: dict[str, float] = {}
-    sizes: dict[str, float] = {}
     pipes: list[Feature] = []
     nodes: dict[str, Feature] = {}
-    for run in runs:
-        length = run.length_m + drained.get(run.upper, 0.0) * run.is_trunk
-        size = max(diameter(length, table["sizes"]), sizes.get(run.upper, 0.0) * run.is_trunk)
-        drained[run.lower] = drained.get(run.lower, 0.0) + length
-        sizes[run.lower] = max(sizes.get(run.lower, 0.0), size)
+    for run, size in sized(runs, table["sizes"]):
         _lay(run, size, table, ground, arrived, pipes, nodes)
     lowest = {
         name: min(p.properties["invert_to_m"] for p in pipes if p.properties["to_node"] == name)

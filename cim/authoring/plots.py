@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cim.authoring.dice import choose, roll, spread
+from cim.authoring.dice import roll, spread
 from cim.authoring.frame import StreetFrame
 from cim.authoring.layers import Feature
 from cim.authoring.shapes import place
@@ -19,8 +19,8 @@ from cim.authoring.taken import Taken
 from cim.errors import SourceError
 
 __all__ = [
-    "Plot", "corridors", "infill_plots", "named_plots", "parcel_features", "street_plots",
-    "wall_features",
+    "Plot", "corridors", "facing", "frontage", "named_plots", "parcel_features", "rectangle",
+    "street_plots", "wall_features",
 ]  # fmt: skip
 
 _CLEAR_M = 0.05  # between a wall and the street's edge, so that rounding cannot make them touch
@@ -81,11 +81,11 @@ def named_plots(rows: Sequence[Row], network: Network, frame: StreetFrame) -> li
         size = (row.real("plot_length_m"), row.real("plot_width_m"))
         middle = frame.to_xy([[row.real("plot_u_m"), row.real("plot_v_m")]])[0]
         road = network.roads[row.text("road")]
-        at_m, even = _front(road, (float(middle[0]), float(middle[1])))
+        at_m, even = facing(road, (float(middle[0]), float(middle[1])))
         plots.append(
             Plot(
                 row.text("source_id"),
-                place(_box(*size), middle, along),
+                place(rectangle(*size), middle, along),
                 road.name,
                 at_m,
                 even,
@@ -134,127 +134,8 @@ def street_plots(
     return plots
 
 
-def infill_plots(
-    rows: Sequence[Row],
-    fabrics: Sequence[Row],
-    network: Network,
-    frame: StreetFrame,
-    ground: Taken,
-    zones: Mapping[str, Any],
-) -> list[Plot]:
-    """Return plots in lanes (里弄) on the ground that the plots on the streets left free.
-
-    Rows run along u, turned by ``turn_deg``, through each zone of ``infill.csv``. Ground is
-    built in clumps of ``clump_m``, as developers did: one fabric and one depth of plot each.
-    A plot belongs to its nearest road.
-    """
-    import shapely
-
-    kinds = {row.text("fabric"): row for row in fabrics}
-    names = sorted(network.roads)
-    tree = shapely.STRtree([network.roads[name].line for name in names])
-    plots: list[Plot] = []
-    for row in rows:
-        zone, mixed = zones[row.text("within")], [kinds[name] for name in row.words("fabrics")]
-        turned = replace(frame, bearing_deg=frame.bearing_deg + row.real("turn_deg"))
-        corners = turned.to_uv(shapely.get_coordinates(zone))
-        (u0, v0), (u1, v1) = corners.min(axis=0), corners.max(axis=0)
-        depths = (row.real("depth_min_m"), row.real("depth_max_m"))
-        least = min(one.real("frontage_min_m") for one in mixed)
-        lane_m, clump_m, block = row.real("lane_m"), row.real("clump_m"), row.text("block")
-        for v in np.arange(math.floor(v0), v1, 2.0):
-            u = np.arange(math.floor(u0), u1, 2.0)
-            likely = _likely(u, float(v), (least, depths[0]), lane_m, turned, ground, zone)
-            skip_to = -math.inf
-            for start in u[likely]:
-                if start < skip_to:
-                    continue
-                clump = f"{block}-{start // clump_m:.0f}-{v // clump_m:.0f}"
-                site = _Site(f"{block}-{start:.0f}-{v:.0f}", (float(start), float(v)),
-                             spread(clump + "/depth", *depths, step=0.5), lane_m)  # fmt: skip
-                wanted = choose(clump + "/fabric", mixed)
-                plot = _lane_plot(site, wanted, mixed, network, turned, ground, zone, names, tree)
-                if plot is not None:
-                    plots.append(plot)
-                    ground.add(plot.polygon)
-                    skip_to = start + plot.length_m + 0.1
-    return plots
-
-
-@dataclass(frozen=True)
-class _Site:
-    """A corner in a row of lanes where a plot may begin."""
-
-    name: str
-    corner_uv: tuple[float, float]
-    depth_m: float
-    lane_m: float
-
-
-def _likely(
-    u: Any,
-    v: float,
-    size: tuple[float, float],
-    lane_m: float,
-    frame: StreetFrame,
-    ground: Taken,
-    zone: Any,
-) -> Any:
-    """Return where along a row a plot of the least size meets no taken cell."""
-    import shapely
-
-    low = ground.inner_m
-    across = np.linspace(low, size[0] - low, 6)
-    deep = np.linspace(low - lane_m, size[1] + lane_m - low, 8)
-    a, b = np.meshgrid(across, deep)
-    spots = np.stack(
-        [u[:, None] + a.ravel()[None, :], np.full((u.size, 1), v) + b.ravel()[None, :]], axis=-1
-    )
-    xy = frame.to_xy(spots.reshape(-1, 2)).reshape(spots.shape)
-    clear = np.asarray(~ground.blocked(xy).any(axis=1))
-    inside = xy[clear]
-    clear[clear] = shapely.contains_xy(zone, inside[..., 0], inside[..., 1]).all(axis=1)
-    return clear
-
-
-def _lane_plot(
-    site: _Site,
-    wanted: Row,
-    mixed: Sequence[Row],
-    network: Network,
-    frame: StreetFrame,
-    ground: Taken,
-    zone: Any,
-    names: Sequence[str],
-    tree: Any,
-) -> Plot | None:
-    """Return a plot of the fabric wanted, of a narrower one where it has no room, or None."""
-    import shapely
-
-    smaller = sorted(mixed, key=lambda one: -one.real("frontage_min_m"))
-    least = wanted.real("frontage_min_m")
-    narrower = [one for one in smaller if one.real("frontage_min_m") < least]
-    tries = [(wanted, _frontage(site.name, wanted))]
-    tries += [(one, one.real("frontage_min_m")) for one in (wanted, *narrower)]
-    for fabric, front_m in tries:
-        u, v = site.corner_uv
-        centre = frame.to_xy([[u + front_m / 2, v + site.depth_m / 2]])[0]
-        polygon = place(_box(front_m, site.depth_m), centre, frame.axis)
-        room = place(_box(front_m, site.depth_m + 2 * site.lane_m), centre, frame.axis)
-        if shapely.contains_properly(zone, room) and ground.free(room):
-            middle = (float(centre[0]), float(centre[1]))
-            road = network.roads[names[int(tree.nearest(shapely.Point(middle)))]]
-            at_m, even = _front(road, middle)
-            near = road.line.interpolate(at_m)
-            east, north = frame.axis
-            to_road = (near.x - middle[0]) * north - (near.y - middle[1]) * east
-            along = (east, north) if to_road > 0 else (-east, -north)
-            return Plot(site.name, polygon, road.name, at_m, even, along, middle,
-                        front_m, site.depth_m, fabric, False)  # fmt: skip
-    return None
-
-
-def _frontage(name: str, fabric: Row) -> float:
+def frontage(name: str, fabric: Row) -> float:
+    """Return how wide a plot is, drawn from its name."""
     least, most = fabric.real("frontage_min_m"), fabric.real("frontage_max_m")
     return spread(name + "/front", least, most)
 
@@ -278,7 +159,7 @@ def _stretch(
     while at_m < stop_m:
         name = f"{block}-{count:02d}"
         if name != chosen:
-            chosen, front = name, _frontage(name, fabric)
+            chosen, front = name, frontage(name, fabric)
         plot = _fit(name, road, at_m, front, even, row, fabric, ground, zone)
         if plot is None:
             at_m += 2.0
@@ -373,7 +254,7 @@ def _fit(
         for shift in _SHIFTS:
             reach = behind + _CLEAR_M + shift + depth_m / 2.0
             centre = np.array([x + reach * away[0], y + reach * away[1]])
-            polygon = place(_box(front_m, depth_m), centre, along)
+            polygon = place(rectangle(front_m, depth_m), centre, along)
             if ground.free(polygon):
                 middle = (float(centre[0]), float(centre[1]))
                 at = at_m + front_m / 2
@@ -391,13 +272,14 @@ def _depths(row: Row, fabric: Row) -> list[float]:
     return [wanted, round((wanted + least) / 2, 1), least]
 
 
-def _box(length_m: float, depth_m: float) -> Any:
+def rectangle(length_m: float, depth_m: float) -> Any:
+    """Return a plot about its own middle."""
     import shapely
 
     return shapely.box(-length_m / 2, -depth_m / 2, length_m / 2, depth_m / 2)
 
 
-def _front(road: Road, place_xy: tuple[float, float]) -> tuple[float, bool]:
+def facing(road: Road, place_xy: tuple[float, float]) -> tuple[float, bool]:
     """Return how far along a road a place lies, and whether on the side of even numbers."""
     import shapely
 

@@ -22,6 +22,7 @@ from cim.authoring.fixtures import (
 )
 from cim.authoring.frame import StreetFrame, street_frame
 from cim.authoring.ground import Ground, make_ground
+from cim.authoring.lanes import infill_plots
 from cim.authoring.layers import Feature, write_csv, write_geojson, write_terrain
 from cim.authoring.lines import make_lines
 from cim.authoring.plots import Plot
@@ -182,7 +183,7 @@ def _plots(
     ground, fabrics = Taken(taken), tables.rows("fabrics")
     zones = things.zone_polygons(tables.rows("areas"), frame)
     laid = ground_plan.street_plots(tables.rows("frontages"), fabrics, network, ground, zones)
-    lanes = ground_plan.infill_plots(tables.rows("infill"), fabrics, network, frame, ground, zones)
+    lanes = infill_plots(tables.rows("infill"), fabrics, network, frame, ground, zones)
     return [*named, *laid, *lanes]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from cim.authoring.tables import Row
 from cim.authoring.things import beside
 from cim.errors import SourceError
 
-__all__ = ["Run", "diameter", "outfall_nodes", "slope", "street_runs"]
+__all__ = ["Run", "outfall_nodes", "sized", "slope", "street_runs"]
 
 _ABROAD = 10.0  # a metre of street that leaves its catchment counts this often
 _KERB_M = 0.25  # gully centre inside the kerb
@@ -79,9 +79,26 @@ def street_runs(
     return _ordered(runs)
 
 
-def diameter(length_m: float, sizes: Sequence[Sequence[float]]) -> float:
-    """Return the size of a drain that takes the water of so many metres of street."""
-    return float(next((d for up_to, d in sizes if length_m <= up_to), sizes[-1][1]))
+def sized(runs: Sequence[Run], sizes: Sequence[Sequence[float]]) -> Iterator[tuple[Run, float]]:
+    """Yield each drain with its diameter, which grows with the length of street drained.
+
+    Parameters
+    ----------
+    runs
+        In the order of `street_runs`.
+    sizes
+        Pairs of length drained, metres, and diameter; the last serves any length.
+    """
+    drained: dict[str, float] = {}
+    largest: dict[str, float] = {}
+    for run in runs:
+        length, size = run.length_m, 0.0
+        if run.is_trunk:
+            length, size = length + drained.get(run.upper, 0.0), largest.get(run.upper, 0.0)
+        size = max(size, next((float(d) for up_to, d in sizes if length <= up_to), sizes[-1][1]))
+        drained[run.lower] = drained.get(run.lower, 0.0) + length
+        largest[run.lower] = max(largest.get(run.lower, 0.0), size)
+        yield run, size
 
 
 def slope(size_m: float, table: Mapping[str, Any]) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 
 from cim.authoring.ground import Ground
 from cim.authoring.layers import Feature
-from cim.authoring.runs import Run, diameter, outfall_nodes, slope, street_runs
+from cim.authoring.runs import Run, outfall_nodes, sized, slope, street_runs
 from cim.authoring.streets import Network
 from cim.authoring.tables import Row
 from cim.authoring.things import beside
@@ -45,27 +45,16 @@ def make_sewers(
         The storm pipes, whose levels count.
     """
     runs = street_runs(outfalls, network, zones, table["spacing_m"])
-    storm = {one.properties["from_node"]: one.properties["invert_from_m"] for one in drains}
-    arrival: dict[str, float] = {}
-    for one in drains:
-        name, level = one.properties["to_node"], one.properties["invert_to_m"]
-        arrival[name] = min(arrival.get(name, math.inf), level)
+    above = _storm_levels(drains)
     ends = set(outfall_nodes(outfalls))
-    drained: dict[str, float] = {}
-    sizes: dict[str, float] = {}
     arrived: dict[str, float] = {}
     pipes: list[Feature] = []
     nodes: dict[str, Feature] = {}
-    for run in runs:
-        length = run.length_m + drained.get(run.upper, 0.0) * run.is_trunk
-        size = max(diameter(length, table["sizes"]), sizes.get(run.upper, 0.0) * run.is_trunk)
-        drained[run.lower] = drained.get(run.lower, 0.0) + length
-        sizes[run.lower] = max(sizes.get(run.lower, 0.0), size)
+    for run, size in sized(runs, table["sizes"]):
         names, points = _manholes(run, network, table)
         fall = [slope(size, table) * math.dist(a, b) for a, b in pairwise(points)]
-        below = table["below_m"] + size
-        low = min(storm.get(run.lower, math.inf), arrival[run.lower]) - below + math.fsum(fall)
-        start = min(low, storm[run.names[0]] - below)
+        start = min(above[run.names[0]], above[run.lower] + math.fsum(fall))
+        start -= table["below_m"] + size
         if run.is_trunk:
             start = min(start, arrived.get(run.upper, math.inf))
         level = math.floor(start * 1000) / 1000
@@ -83,6 +72,16 @@ def make_sewers(
         label = f"WS-{name}"
         nodes[label] = _node(label, _beside_crossing(name, network, table), kind, ground, level)
     return pipes, [nodes[name] for name in sorted(nodes)]
+
+
+def _storm_levels(drains: Sequence[Feature]) -> dict[str, float]:
+    """Return the lowest invert of the storm pipes that meet at each node."""
+    levels: dict[str, float] = {}
+    for one in drains:
+        for node, invert in (("from_node", "invert_from_m"), ("to_node", "invert_to_m")):
+            name, level = one.properties[node], one.properties[invert]
+            levels[name] = min(levels.get(name, math.inf), level)
+    return levels
 
 
 def _manholes(
