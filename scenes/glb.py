@@ -29,10 +29,9 @@ from cim.jobs import QUIET, Job
 from cim.model.result import Result
 from cim.model.table import FeatureTable
 from cim.model.twin import TwinView
-from scenes import city
 from scenes.compose import Picture, compose
 from scenes.files import whole
-from scenes.parts import Catalogue, Part, catalogue, ground_box, parts
+from scenes.parts import Catalogue, Part, objects_of, parts
 from scenes.scene import Scene
 
 __all__ = ["GlbReport", "write_glb"]
@@ -132,8 +131,7 @@ def write_glb(
     with whole(path) as partial:
         job.step(0, 3, what="scenes.glb")
         picture = compose(scene, view, result)
-        layers = [n for n in view.layers() if scene.layers is None or n in scene.layers]
-        objects = catalogue(view, sorted(layers, key=city.order), ground_box(picture))
+        objects = objects_of(scene, view, picture)
         job.step(1, 3, what="scenes.glb")
         made = _File()
         _ground(made, picture)

@@ -21,7 +21,7 @@ from scenes.drawables import Legend
 from scenes.drawers import Drawing
 from scenes.scene import Scene
 
-__all__ = ["font", "lay_over"]
+__all__ = ["font", "lay_over", "whole_legend"]
 
 FONT = Path(__file__).parent / "fonts" / "NotoSansSC-subset.otf"
 _INK, _GREY, _PAPER = (34, 38, 44), (86, 92, 100), (255, 255, 255, 250)
@@ -69,7 +69,7 @@ def lay_over(
     drawing = picture.drawing
     _labels(pen, picture, base.size, unit)
     _title(pen, _heading(scene, view, result, drawing), unit)
-    legend = _whole_legend(scene, picture)
+    legend = whole_legend(scene, picture)
     if legend is not None and scene.legend:
         _legend(pen, legend, base.size, unit)
     left = float(unit)
@@ -108,7 +108,7 @@ def _labels(pen: Any, picture: Picture, size: tuple[int, int], unit: int) -> Non
         pen.text((x, foot - unit * 0.75), label.text, font=small, fill=_INK, anchor="mm")
 
 
-def _whole_legend(scene: Scene, picture: Picture) -> Legend | None:
+def whole_legend(scene: Scene, picture: Picture) -> Legend | None:
     """Return the legend of the result, with what is drawn for want of a height."""
     keys = list(picture.keys)
     recoloured = picture.drawing is not None and any(

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from cim.model.table import FeatureTable
 from cim.model.twin import Bounds, TwinView
+from scenes import city
 from scenes.compose import Picture
 from scenes.drawables import Surface
+from scenes.scene import Scene
 
-__all__ = ["Catalogue", "Part", "catalogue", "ground_box", "parts"]
+__all__ = ["Catalogue", "Part", "catalogue", "ground_box", "objects_of", "parts"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,12 @@ def catalogue(view: TwinView, layers: Sequence[str], bounds: Bounds) -> Catalogu
         number.update({str(id_): len(number) + i for i, id_ in enumerate(table.ids)})
         tables.append(table)
     return Catalogue(tuple(tables), number, tuple(first))
+
+
+def objects_of(scene: Scene, view: TwinView, picture: Picture) -> Catalogue:
+    """Return the objects a file made of a scene knows: of the layers it names, on its ground."""
+    layers = [n for n in view.layers() if scene.layers is None or n in scene.layers]
+    return catalogue(view, sorted(layers, key=city.order), ground_box(picture))
 
 
 def parts(picture: Picture, objects: Catalogue) -> list[Part]:

@@ -40,7 +40,8 @@ def verb(
     with cpu_clock() as cpu_s, _show.progress() as job:
         stored, report = _build(district, twin, job)
         runs = _ask(twin, stored, job)
-        pictures, missing = _draw(twin, out, _pictures(stored, runs), size, job)
+        kept = district.parent / "scenes"
+        pictures, missing = _draw(twin, out, _pictures(stored, runs, kept), size, job)
         record = {
             "twin": str(twin),
             "layers": stored.layers(),
@@ -94,8 +95,14 @@ def _ask(twin: Path, view: TwinView, job: Job) -> dict[str, tuple[str, Any]]:
     return {name: (save_run(twin, result), result.summary) for name, result in results.items()}
 
 
-def _pictures(view: TwinView, runs: dict[str, tuple[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return what each picture shows, as options of cim render."""
+def _pictures(
+    view: TwinView, runs: dict[str, tuple[str, Any]], kept: Path
+) -> dict[str, dict[str, Any]]:
+    """Return what each picture shows, as options of cim render.
+
+    Where `kept`, the folder beside the district's file, has a scene of a picture's name, it
+    says from where one looks.
+    """
     core = _core(view)
     pictures: dict[str, dict[str, Any]] = {
         "district": {"bounds": core},
@@ -109,6 +116,14 @@ def _pictures(view: TwinView, runs: dict[str, tuple[str, Any]]) -> dict[str, dic
         x0, y0, x1, y1 = table.geometry[table.position()[detailed[0]]].bounds
         near = 28.0  # metres around it: its garden and the houses next to it
         pictures["villa"] = {"bounds": (x0 - near, y0 - near, x1 + near, y1 + near)}
+    if "pipe" in view.layers():
+        pictures["underground"] = {"bounds": core, "underground": True}
+    for name, options in pictures.items():
+        scene = kept / f"{name}.json"
+        if scene.is_file():
+            options["kept"] = scene
+            for said in ("bounds", "view"):
+                options.pop(said, None)
     return pictures
 
 

@@ -82,6 +82,17 @@ def test_more_cuts_than_a_page_can_show_are_refused(tmp_path: Path) -> None:
     assert len(header(page)["clip"]) == 6
 
 
+def test_a_page_coloured_by_an_attribute_has_its_legend_in_both_languages(tmp_path: Path) -> None:
+    page = tmp_path / "x.html"
+    themed = replace(SMALL, styles=(Style("building", by="height_m"),), lang="en")
+    write_html(themed, town(), path=page)
+    legend = header(page)["legend"]
+    assert (legend["en"]["title"], legend["zh"]["title"]) == ("height above ground", "建筑高度")
+    assert legend["en"]["unit"] == "m" and len(legend["en"]["rgb"]) > 1
+    write_html(replace(themed, styles=()), town(), path=page)
+    assert header(page)["legend"] is None
+
+
 @pytest.fixture(scope="module")
 def browser(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
