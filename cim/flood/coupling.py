@@ -84,27 +84,24 @@ class Pipes:
         self._joined = np.flatnonzero((cell >= 0) & drains.open)
         self._cell = cell[self._joined]
         self._bed_m = bed_m[self._cell]
-        self._area_m2 = cell_m**2
-        self._nodes = len(cell)
+        self._street_m2 = np.full(len(cell), cell_m**2)
+        self._street_m2[self._joined] /= np.bincount(self._cell)[self._cell]  # openings share it
+        self._level_m = np.zeros(len(cell))
+        self._most_m3 = np.zeros(len(cell))
 
     def act(self, depth_at: DepthAt, *, t_s: float, dt_s: float) -> list[Exchange]:
         """Ask the openings, move what is there, hand it to SWMM."""
         depth = depth_at(self._cell)
-        level = np.zeros(self._nodes)
-        level[self._joined] = self._bed_m + depth
-        head = self.drains.head_m[self._joined]
-        wanted = self.drains.wanted_m3_s(level)[self._joined] * dt_s
-        # Never past the level at which both sides stand equal, nor more than half of what is there.
-        rise = np.maximum(head - level[self._joined], 0.0) * self._area_m2
-        down = np.minimum(np.maximum(wanted, 0.0), _MOST_SHARE * depth * self._area_m2)
-        up = np.minimum(np.maximum(-wanted, 0.0), _MOST_SHARE * rise)
-        down = _shared(down, self._cell, _MOST_SHARE * depth * self._area_m2)
-        volume = np.zeros(self._nodes)
-        volume[self._joined] = down - up
+        self._level_m[self._joined] = self._bed_m + depth
+        self._most_m3[self._joined] = depth * self._street_m2[self._joined]
+        volume = self.drains.settle_m3(
+            self._level_m, most_m3=self._most_m3, street_m2=self._street_m2, dt_s=dt_s
+        )
         self.drains.take(volume, dt_s=dt_s)
+        moved = volume[self._joined]
         return [
-            Exchange("to_drains_m3", self._cell, -down),
-            Exchange("from_drains_m3", self._cell, up),
+            Exchange("to_drains_m3", self._cell, -np.maximum(moved, 0.0)),
+            Exchange("from_drains_m3", self._cell, np.maximum(-moved, 0.0)),
         ]
 
     def balance(self) -> DrainBalance:

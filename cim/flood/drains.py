@@ -1,10 +1,10 @@
 """How water gets into the drains and back: the twin's pipes in SWMM, coupled to the street.
 
-The street asks what each inlet and manhole would let through (`Drains.wanted_m3_s`), moves
-that much water or what is there, and hands the volumes over (`Drains.take`), which SWMM then
-routes. SWMM counts a lateral inflow as the mean of its rates at both ends of a routing step;
-the rate is chosen so that exactly the volume handed over arrives, and SWMM's own count is
-kept beside ours.
+The street asks what each inlet and manhole lets through within a step (`Drains.settle_m3`),
+moves that much water, and hands the volumes over (`Drains.take`), which SWMM then routes.
+SWMM counts a lateral inflow as the mean of its rates at both ends of a routing step; the rate
+is chosen so that exactly the volume handed over arrives, and SWMM's own count is kept beside
+ours.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim.errors import MissingError, SimulationError
-from cim.flood.laws import inlet_m3_s, manhole_m3_s
-from cim.flood.sewer import Sewer, opening, swmm_text
+from cim.flood.sewer import NODE_M2, Sewer, openings, swmm_text
 from cim.registry import standard
 
 __all__ = ["DrainBalance", "Drains"]
@@ -28,6 +27,7 @@ __all__ = ["DrainBalance", "Drains"]
 Floats = NDArray[np.float64]
 
 ROUTING_STEP_S = 1.0
+_STIFF_M2 = NODE_M2 / 2.0  # twice as stiff as a chamber alone: the pipes at it swing too
 _LEAST_M3_S = 4e-7  # SWMM takes less for nothing (1e-5 ft³/s): it is owed until there is more
 _running = False
 
@@ -88,17 +88,16 @@ class Drains:
         self.open = np.isfinite(crest_m) & ~sewer.outfall
         self.crest_m = np.where(self.open, crest_m, 0.0)
         self.taken_m3 = np.zeros(len(crest_m))  # net, by node
-        self._perimeter_m, self._area_m2 = opening(sewer)
-        self._inlet_law = dict(standard("flood.exchange_inlet").value)
-        self._manhole_law = dict(standard("flood.exchange_manhole").value)
+        self._openings = openings(sewer)
         self._duration_s = duration_s
         self._rate = np.zeros(len(crest_m))
         self._owed_m3 = np.zeros(len(crest_m))
         self._entered_m3 = self._returned_m3 = 0.0
         self._swmm: Any = None
-        self._node: Any = None
-        self._link: Any = None
+        self._head = self._node_volume = self._link_volume = 0
         self._index: list[int] = []
+        self._head_m = np.zeros(len(crest_m))
+        self._away_m3_s = np.zeros(len(crest_m))
         self._counts: list[int] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -128,12 +127,16 @@ class Drains:
             solver.swmm_close()
             self._folder.cleanup()
             raise SimulationError("flood.swmm_refused", given=str(error).strip()) from error
-        _running, self._swmm, self._node, self._link = True, solver, NodeResult, LinkResult
+        _running, self._swmm = True, solver
+        # Plain numbers: an enum's member costs more than the call it goes into.
+        self._head, self._node_volume = int(NodeResult.HEAD.value), int(NodeResult.VOLUME.value)
+        self._link_volume = int(LinkResult.VOLUME.value)
         names = (f"N{i}" for i in range(len(self.sewer.node_ids)))
         self._index = [solver.project_get_index(ObjectType.NODE, name) for name in names]
         self._counts = [
             solver.project_get_count(what) for what in (ObjectType.NODE, ObjectType.LINK)
         ]
+        self._head_m = self._heads()
         return self
 
     def __exit__(
@@ -153,22 +156,36 @@ class Drains:
     @property
     def head_m(self) -> Floats:
         """(n,) water level in each node."""
-        get, what = self._swmm.node_get_result, self._node.HEAD
+        return self._head_m.copy()
+
+    def _heads(self) -> Floats:
+        get, what = self._swmm.node_get_result, self._head
         return np.array([get(i, what) for i in self._index])
 
-    def wanted_m3_s(self, level_m: Floats) -> Floats:
-        """What the openings would let through now, (n,), positive down, by the two laws.
+    def settle_m3(
+        self, level_m: Floats, *, most_m3: Floats, street_m2: Floats, dt_s: float
+    ) -> Floats:
+        """What goes down within `dt_s` (negative: comes up), (n,), see `kernels.flood.exchange`.
 
         Parameters
         ----------
         level_m
             (n,) water level of the street at each node.
+        most_m3, street_m2
+            (n,) water there, and its surface: each node's share where several drain one place.
+        dt_s
+            Length of the step.
         """
-        numbers = {"perimeter_m": self._perimeter_m, "area_m2": self._area_m2}
-        levels = (np.where(self.open, level_m, 0.0), self.head_m, self.crest_m)
-        down = inlet_m3_s(*levels, **numbers, coefficients=self._inlet_law)
-        lid = manhole_m3_s(*levels, **numbers, coefficients=self._manhole_law)
-        return np.where(self.open, np.where(self.sewer.inlet, down, lid), 0.0)
+        from kernels.flood.exchange import settle
+
+        what, out = self._openings, np.zeros(len(level_m))
+        settle(
+            what.kind, np.where(self.open, level_m, -np.inf), most_m3, street_m2,
+            np.where(self.open, self._head_m, -np.inf), self._away_m3_s, _STIFF_M2,
+            self.crest_m, what.perimeter_m, what.area_m2, what.holes_m2,
+            what.inlet_law, what.manhole_law, dt_s, out,
+        )  # fmt: skip
+        return out
 
     def take(self, volume_m3: Floats, *, dt_s: float) -> None:
         """Hand over what went down (negative: came up) within `dt_s`, and route it.
@@ -191,7 +208,12 @@ class Drains:
         rate = (due / ROUTING_STEP_S - 0.5 * self._rate) / (steps - 0.5)
         rate = np.where(np.abs(rate) < _LEAST_M3_S, 0.0, rate)
         self._owed_m3 = due - (rate * (steps - 0.5) + 0.5 * self._rate) * ROUTING_STEP_S
+        before_m = self._head_m
         self._route(rate, steps)
+        self._head_m = self._heads()
+        # What the pipes carried off: what came less what stayed, in a node that is full.
+        stayed = (self._head_m - before_m) * _STIFF_M2
+        self._away_m3_s = (volume_m3 - stayed) / dt_s
         self.taken_m3 += volume_m3
         self._entered_m3 += float(volume_m3[volume_m3 > 0].sum())
         self._returned_m3 -= float(volume_m3[volume_m3 < 0].sum())
@@ -217,8 +239,8 @@ class Drains:
             self._owed_m3[:] = 0.0
         swmm, (node_count, link_count) = self._swmm, self._counts
         nodes = [swmm.node_get_stats(i) for i in range(node_count)]
-        stored = [swmm.node_get_result(i, self._node.VOLUME) for i in range(node_count)]
-        stored += [swmm.link_get_result(i, self._link.VOLUME) for i in range(link_count)]
+        stored = [swmm.node_get_result(i, self._node_volume) for i in range(node_count)]
+        stored += [swmm.link_get_result(i, self._link_volume) for i in range(link_count)]
         falls = np.array(self._index)[self.sewer.outfall]
         outfalls = [swmm.outfall_get_stats(int(i)) for i in falls]
         received = float(sum(node.totLatFlow for node in nodes))

@@ -1,7 +1,7 @@
-"""How much flows through an opening: inlets and manholes, weirs, culverts, pumps.
+"""How much flows through a structure: weirs, culverts, pumps.
 
 Formulas on plain arrays: levels in one datum, metres, cubic metres a second. Flow is positive
-from the first side to the second: surface to pipe, upstream to downstream. Coefficients are
+from the first side to the second, upstream to downstream. Coefficients are
 data of the registry; the caller hands them in.
 """
 
@@ -12,85 +12,12 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["culvert_m3_s", "inlet_m3_s", "manhole_m3_s", "pump_m3_s", "weir_m3_s"]
+__all__ = ["culvert_m3_s", "pump_m3_s", "weir_m3_s"]
 
 Floats = NDArray[np.float64]
 Coefficients = Mapping[str, float]
 
 GRAVITY = 9.81
-
-
-def inlet_m3_s(
-    level_m: Floats,
-    head_m: Floats,
-    crest_m: Floats,
-    *,
-    perimeter_m: Floats,
-    area_m2: Floats,
-    coefficients: Coefficients,
-) -> Floats:
-    """Flow through a grate (雨水口) into the pipe, negative out of it.
-
-    The lesser of a weir over its rim and an orifice through its bars; where the pipe's head
-    stands above the rim, the orifice feels the difference of the two levels.
-
-    Parameters
-    ----------
-    level_m, head_m, crest_m
-        Water level of the street, head in the pipe, level of the grate.
-    perimeter_m, area_m2
-        Rim without the side at the kerb; clear opening.
-    coefficients
-        ``weir`` (m^½/s), ``orifice`` (1).
-
-    References
-    ----------
-    FHWA Hydraulic Engineering Circular 22, eq. 4-26 and 4-27 (SI: 1.66 and 0.67).
-    """
-    over = np.maximum(level_m - crest_m, 0.0)
-    drop = np.where(head_m > crest_m, level_m - head_m, over)
-    weir = coefficients["weir"] * perimeter_m * over**1.5
-    orifice = coefficients["orifice"] * area_m2 * np.sqrt(2.0 * GRAVITY * np.abs(drop))
-    back = (head_m > crest_m) & (head_m > np.maximum(level_m, crest_m))
-    return np.asarray(np.where(back, -orifice, np.minimum(weir, orifice)))
-
-
-def manhole_m3_s(
-    level_m: Floats,
-    head_m: Floats,
-    crest_m: Floats,
-    *,
-    perimeter_m: Floats,
-    area_m2: Floats,
-    coefficients: Coefficients,
-) -> Floats:
-    """Flow through a manhole's lid (检查井) into the pipe, negative out of it.
-
-    Free weir while the head stands below the rim; above it a drowned weir for shallow water and
-    an orifice for deep; an orifice upwards where the head is the higher one.
-
-    Parameters
-    ----------
-    level_m, head_m, crest_m
-        Water level of the street, head in the pipe, level of the lid.
-    perimeter_m, area_m2
-        Of the opening.
-    coefficients
-        ``free_weir``, ``drowned_weir``, ``orifice`` (1).
-
-    References
-    ----------
-    Rubinato, Martins, Kesserwani, Leandro, Djordjević & Shucksmith (2017), J. Hydrol. 552, 421.
-    """
-    over = np.maximum(level_m - crest_m, 0.0)
-    root = np.sqrt(2.0 * GRAVITY * np.abs(level_m - head_m))
-    free = coefficients["free_weir"] * 2.0 / 3.0 * perimeter_m * np.sqrt(2.0 * GRAVITY) * over**1.5
-    drowned = coefficients["drowned_weir"] * perimeter_m * over * root
-    orifice = coefficients["orifice"] * area_m2 * root
-    shallow = over < area_m2 / perimeter_m
-    down = np.where(head_m <= crest_m, free, np.where(shallow, drowned, orifice))
-    back = head_m > np.maximum(level_m, crest_m)
-    return np.asarray(np.where(back, -orifice, np.where(level_m > head_m, down, 0.0)))
 
 
 def weir_m3_s(

@@ -20,7 +20,7 @@ from cim.model.table import FeatureTable
 from cim.model.twin import TwinView
 from cim.registry import standard
 
-__all__ = ["Sewer", "find_sewer", "opening", "swmm_text"]
+__all__ = ["NODE_M2", "Openings", "Sewer", "find_sewer", "openings", "swmm_text"]
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +30,8 @@ _OUTFALL = ("outfall", "出水口", "排放口")
 _INLET = ("inlet", "gully", "grate", "雨水口", "雨水篦", "雨水篦子", "雨水箅", "雨水箅子")
 _PIECE_M, _OUTFALL_PIECE_M = 30.0, 5.0
 _SURCHARGE_M = 100.0  # nothing overflows inside SWMM: the street takes it
+NODE_M2 = 1.167
+"""Plan of a manhole's chamber, m²: what SWMM gives a node by default (12.57 ft²)."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,12 @@ def find_sewer(view: TwinView) -> Sewer | None:
 
 
 def swmm_text(sewer: Sewer, *, step_s: float, duration_s: float, manning: float) -> str:
-    """Return the network as an input file of SWMM 5: dynamic wave, metric, fixed steps."""
+    """Return the network as an input file of SWMM 5: dynamic wave, metric, fixed steps.
+
+    Nodes are storages of `NODE_M2`. SWMM lets a junction fill as if it had that surface, which
+    keeps the steps stable, but does not count the water: two basins over three full pipes lost
+    7.6 % by its own count, 0.2 % with storages.
+    """
     hours = int(np.ceil(duration_s / 3600.0)) + 1
     day, hour = divmod(hours, 24)
     lines = [
@@ -117,29 +124,33 @@ def swmm_text(sewer: Sewer, *, step_s: float, duration_s: float, manning: float)
         "REPORT_STEP 01:00:00", "WET_STEP 01:00:00", "DRY_STEP 01:00:00",
         f"ROUTING_STEP {step_s:g}", "VARIABLE_STEP 0", "LENGTHENING_STEP 0", "THREADS 1",
         "INERTIAL_DAMPING PARTIAL", "NORMAL_FLOW_LIMITED BOTH", "SURCHARGE_METHOD SLOT",
-        "MAX_TRIALS 20", "HEAD_TOLERANCE 0.0005", "SKIP_STEADY_STATE NO", "",
+        "MAX_TRIALS 8", "HEAD_TOLERANCE 0.0015", "SKIP_STEADY_STATE NO", "MIN_SURFAREA 0.1", "",
     ]  # fmt: skip
-    junctions, outfalls = ["[JUNCTIONS]"], ["[OUTFALLS]"]
+    chambers, outfalls = ["[STORAGE]"], ["[OUTFALLS]"]
     for i in range(len(sewer.node_ids)):
         if sewer.outfall[i]:
             kind = "FREE" if np.isnan(sewer.stage_m[i]) else f"FIXED {sewer.stage_m[i]:.6f}"
             outfalls.append(f"N{i} {sewer.invert_m[i]:.6f} {kind} NO")
         else:
             deep = max(sewer.ground_m[i] - sewer.invert_m[i], 0.1)
-            junctions.append(f"N{i} {sewer.invert_m[i]:.6f} {deep:.6f} 0 {_SURCHARGE_M:g} 0")
+            chambers.append(_chamber(f"N{i}", sewer.invert_m[i], deep))
     conduits, sections = ["[CONDUITS]"], ["[XSECTIONS]"]
     for p in range(len(sewer.pipe_ids)):
         names, levels, length_m = _pieces(sewer, p)
         for k in range(len(names) - 1):
             if k:  # a hidden node between two pieces, deep enough never to spill
-                junctions.append(f"{names[k]} {levels[k]:.6f} 20 0 {_SURCHARGE_M:g} 0")
+                chambers.append(_chamber(names[k], levels[k], 20.0))
             line = f"P{p}_{k} {names[k]} {names[k + 1]} {length_m:.4f} {manning:g}"
             conduits.append(f"{line} {levels[k]:.6f} {levels[k + 1]:.6f} 0 0")
             sections.append(f"P{p}_{k} CIRCULAR {sewer.diameter_m[p]:.4f} 0 0 0 1")
     report = ["[REPORT]", "CONTROLS NO", "NODES NONE", "LINKS NONE"]
     return "\n".join(
-        [*lines, *junctions, "", *outfalls, "", *conduits, "", *sections, "", *report, ""]
+        [*lines, *chambers, "", *outfalls, "", *conduits, "", *sections, "", *report, ""]
     )
+
+
+def _chamber(name: str, invert_m: float, deep_m: float) -> str:
+    return f"{name} {invert_m:.6f} {deep_m + _SURCHARGE_M:.6f} 0 FUNCTIONAL 0 0 {NODE_M2:g} 0 0"
 
 
 def _pieces(sewer: Sewer, p: int) -> tuple[list[str], Floats, float]:
@@ -328,11 +339,52 @@ def _towards_outfall(row: _Row, spots: _Spots) -> _Row:
     return row
 
 
-def opening(sewer: Sewer) -> tuple[Floats, Floats]:
-    """Perimeter (m) and clear area (m²) of each node's opening to the street."""
-    grate, lid = standard("flood.grate"), standard("flood.manhole_opening")
-    perimeter = np.where(
-        sewer.inlet, grate.by_class("perimeter_m") * sewer.grates, lid.by_class("perimeter_m")
+@dataclass(frozen=True)
+class Openings:
+    """What lies between each node and the street.
+
+    Attributes
+    ----------
+    kind
+        (n,) of `kernels.flood.exchange`: grate, open shaft, shaft under its lid.
+    perimeter_m, area_m2, holes_m2
+        (n,) rim and clear area of the opening, clear area of the holes in its lid.
+    inlet_law, manhole_law
+        Coefficients, as `kernels.flood.exchange.settle` wants them.
+    """
+
+    kind: NDArray[np.int8]
+    perimeter_m: Floats
+    area_m2: Floats
+    holes_m2: Floats
+    inlet_law: Floats
+    manhole_law: Floats
+
+
+def openings(sewer: Sewer) -> Openings:
+    """Return the openings of a network.
+
+    Manholes keep their lids where the network has grates; where it has none, they stand for the
+    grates beside them and take water like open shafts.
+    """
+    from kernels.flood.exchange import GRATE, LID, SHAFT
+
+    grate, hole = standard("flood.grate"), standard("flood.manhole_opening")
+    inlet, manhole = standard("flood.exchange_inlet"), standard("flood.exchange_manhole")
+    shut = LID if sewer.inlet.any() else SHAFT
+    return Openings(
+        kind=np.where(sewer.inlet, GRATE, shut).astype(np.int8),
+        perimeter_m=np.where(
+            sewer.inlet,
+            grate.by_class("perimeter_m") * sewer.grates,
+            hole.by_class("perimeter_m"),
+        ),
+        area_m2=np.where(
+            sewer.inlet, grate.by_class("area_m2") * sewer.grates, hole.by_class("area_m2")
+        ),
+        holes_m2=np.full(len(sewer.inlet), standard("flood.lid_holes_m2").number()),
+        inlet_law=np.array([inlet.by_class(name) for name in ("weir", "orifice")]),
+        manhole_law=np.array(
+            [manhole.by_class(name) for name in ("free_weir", "drowned_weir", "orifice")]
+        ),
     )
-    area = np.where(sewer.inlet, grate.by_class("area_m2") * sewer.grates, lid.by_class("area_m2"))
-    return perimeter, area

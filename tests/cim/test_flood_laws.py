@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cim.flood.laws import culvert_m3_s, inlet_m3_s, manhole_m3_s, pump_m3_s, weir_m3_s
+from cim.flood.laws import culvert_m3_s, pump_m3_s, weir_m3_s
 from cim.registry import standard
-
-GRATE = {"weir": 1.66, "orifice": 0.67}
-LID = {"free_weir": 0.54, "drowned_weir": 0.056, "orifice": 0.167}
+from kernels.flood.exchange import grate_m3_s, lid_m3_s, shaft_m3_s
 
 
 def one(value: float) -> np.ndarray:
@@ -17,19 +15,15 @@ def one(value: float) -> np.ndarray:
 
 
 def grate(level: float, head: float) -> float:
-    flow = inlet_m3_s(
-        one(level), one(head), one(3.0),
-        perimeter_m=one(1.65), area_m2=one(0.135), coefficients=GRATE,
-    )  # fmt: skip
-    return float(flow[0])
+    return grate_m3_s(level, head, 3.0, 1.65, 0.135, 1.66, 0.67)
+
+
+def shaft(level: float, head: float) -> float:
+    return shaft_m3_s(level, head, 3.0, 2.2, 0.385, 0.54, 0.056, 0.167)
 
 
 def lid(level: float, head: float) -> float:
-    flow = manhole_m3_s(
-        one(level), one(head), one(3.0),
-        perimeter_m=one(2.2), area_m2=one(0.385), coefficients=LID,
-    )  # fmt: skip
-    return float(flow[0])
+    return lid_m3_s(level, head, 3.0, 2.2, 0.385, 0.004, 1.66, 0.67, 0.167)
 
 
 def test_a_grate_is_a_weir_in_shallow_and_an_orifice_in_deep_water() -> None:
@@ -48,13 +42,20 @@ def test_a_full_pipe_takes_less_and_an_overfull_one_gives_back() -> None:
 
 def test_a_manhole_follows_its_three_laws() -> None:
     # Free weir: 0.54 · 2/3 · 2.2 · √(2 · 9.81) · 0.1^1.5.
-    assert lid(3.1, 2.0) == pytest.approx(0.110936, rel=1e-4)
+    assert shaft(3.1, 2.0) == pytest.approx(0.110936, rel=1e-4)
     # Drowned weir (over < A/P = 0.175): 0.056 · 2.2 · 0.1 · √(2 · 9.81 · 0.05).
-    assert lid(3.1, 3.05) == pytest.approx(0.012202, rel=1e-3)
+    assert shaft(3.1, 3.05) == pytest.approx(0.012202, rel=1e-3)
     # Orifice: 0.167 · 0.385 · √(2 · 9.81 · 0.3), both ways.
-    assert lid(3.5, 3.2) == pytest.approx(0.155989, rel=1e-4)
+    assert shaft(3.5, 3.2) == pytest.approx(0.155989, rel=1e-4)
+    assert shaft(3.2, 3.5) == pytest.approx(-0.155989, rel=1e-4)
+    assert shaft(3.0, 2.5) == 0.0
+
+
+def test_a_lid_lets_little_down_and_all_up() -> None:
+    # Holes: 0.67 · 0.004 · √(2 · 9.81 · 0.1); up: 0.167 · 0.385 · √(2 · 9.81 · 0.3).
+    assert lid(3.1, 2.0) == pytest.approx(0.003754, rel=1e-3)
     assert lid(3.2, 3.5) == pytest.approx(-0.155989, rel=1e-4)
-    assert lid(3.0, 2.5) == 0.0
+    assert lid(3.0, 2.0) == lid(3.2, 3.2) == 0.0
 
 
 def test_a_weir_is_critical_flow_and_dies_as_it_drowns() -> None:
