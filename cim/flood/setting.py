@@ -223,8 +223,11 @@ def _pipes(
     made.notes.append(("flood.note.pipes", str(len(sewer.pipe_ids))))
     if blind:
         made.notes.append(("flood.note.blind_nodes", str(blind)))
+    if not sewer.inlet.any():
+        made.notes.append(("flood.note.no_grates", str(int((~sewer.outfall).sum()))))
     made.standards += ["flood.exchange_inlet", "flood.exchange_manhole", "flood.inlet_reach_m"]
-    made.standards += ["flood.grate", "flood.manhole_opening", "pipe.manning"]
+    made.standards += ["flood.grate", "flood.manhole_opening", "flood.lid_holes_m2"]
+    made.standards.append("pipe.manning")
     made.illustrative |= sewer.illustrative
     return pipes, _without_sinks(site, sewer, cell)
 
