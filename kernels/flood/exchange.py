@@ -29,11 +29,11 @@ _TURNS = 30  # of a bisection: 1e-9 of the flow
 
 @kernel
 def grate_m3_s(
-    level: float,
-    head: float,
-    crest: float,
-    perimeter: float,
-    area: float,
+    level_m: float,
+    head_m: float,
+    crest_m: float,
+    perimeter_m: float,
+    area_m2: float,
     weir: float,
     orifice: float,
 ) -> float:
@@ -44,9 +44,9 @@ def grate_m3_s(
 
     Parameters
     ----------
-    level, head, crest
+    level_m, head_m, crest_m
         Water level of the street, head in the pipe, level of the grate, m.
-    perimeter, area
+    perimeter_m, area_m2
         Rim without the side at the kerb, m; clear opening, m².
     weir, orifice
         Coefficients, m^½/s and 1.
@@ -55,21 +55,21 @@ def grate_m3_s(
     ----------
     FHWA Hydraulic Engineering Circular 22, eq. 4-26 and 4-27 (SI: 1.66 and 0.67).
     """
-    over = max(level - crest, 0.0)
-    if head > max(level, crest):
-        return -orifice * area * math.sqrt(_TWO_G * (head - max(level, crest)))
-    drop = level - head if head > crest else over
-    through = orifice * area * math.sqrt(_TWO_G * max(drop, 0.0))
-    return min(weir * perimeter * over * math.sqrt(over), through)
+    over = max(level_m - crest_m, 0.0)
+    if head_m > max(level_m, crest_m):
+        return -orifice * area_m2 * math.sqrt(_TWO_G * (head_m - max(level_m, crest_m)))
+    drop = level_m - head_m if head_m > crest_m else over
+    through = orifice * area_m2 * math.sqrt(_TWO_G * max(drop, 0.0))
+    return min(weir * perimeter_m * over * math.sqrt(over), through)
 
 
 @kernel
 def shaft_m3_s(
-    level: float,
-    head: float,
-    crest: float,
-    perimeter: float,
-    area: float,
+    level_m: float,
+    head_m: float,
+    crest_m: float,
+    perimeter_m: float,
+    area_m2: float,
     free: float,
     drowned: float,
     orifice: float,
@@ -81,7 +81,7 @@ def shaft_m3_s(
 
     Parameters
     ----------
-    level, head, crest, perimeter, area
+    level_m, head_m, crest_m, perimeter_m, area_m2
         As for a grate.
     free, drowned, orifice
         Coefficients, 1.
@@ -90,25 +90,25 @@ def shaft_m3_s(
     ----------
     Rubinato, Martins, Kesserwani, Leandro, Djordjević & Shucksmith (2017), J. Hydrol. 552, 421.
     """
-    over = max(level - crest, 0.0)
-    if head > max(level, crest):
-        return -orifice * area * math.sqrt(_TWO_G * (head - max(level, crest)))
-    if head <= crest:
-        return free * 2.0 / 3.0 * perimeter * math.sqrt(_TWO_G * over) * over
-    root = math.sqrt(_TWO_G * max(level - head, 0.0))
-    if over < area / perimeter:
-        return drowned * perimeter * over * root
-    return orifice * area * root
+    over = max(level_m - crest_m, 0.0)
+    if head_m > max(level_m, crest_m):
+        return -orifice * area_m2 * math.sqrt(_TWO_G * (head_m - max(level_m, crest_m)))
+    if head_m <= crest_m:
+        return free * 2.0 / 3.0 * perimeter_m * math.sqrt(_TWO_G * over) * over
+    root = math.sqrt(_TWO_G * max(level_m - head_m, 0.0))
+    if over < area_m2 / perimeter_m:
+        return drowned * perimeter_m * over * root
+    return orifice * area_m2 * root
 
 
 @kernel
 def lid_m3_s(
-    level: float,
-    head: float,
-    crest: float,
-    perimeter: float,
-    area: float,
-    holes: float,
+    level_m: float,
+    head_m: float,
+    crest_m: float,
+    perimeter_m: float,
+    area_m2: float,
+    holes_m2: float,
     weir: float,
     through: float,
     orifice: float,
@@ -119,37 +119,41 @@ def lid_m3_s(
 
     Parameters
     ----------
-    level, head, crest, perimeter, area
+    level_m, head_m, crest_m, perimeter_m, area_m2
         As for a grate, of the whole opening.
-    holes
+    holes_m2
         Clear area of the lid's holes, m².
     weir, through
         Coefficients of the holes, as of a grate.
     orifice
         Coefficient of the opening without its lid, 1.
     """
-    if head > max(level, crest):
-        return -orifice * area * math.sqrt(_TWO_G * (head - max(level, crest)))
-    return grate_m3_s(level, head, crest, perimeter, holes, weir, through)
+    if head_m > max(level_m, crest_m):
+        return -orifice * area_m2 * math.sqrt(_TWO_G * (head_m - max(level_m, crest_m)))
+    return grate_m3_s(level_m, head_m, crest_m, perimeter_m, holes_m2, weir, through)
 
 
 @kernel
 def _law(
     kind: int,
-    level: float,
-    head: float,
-    crest: float,
-    perimeter: float,
-    area: float,
-    holes: float,
+    level_m: float,
+    head_m: float,
+    crest_m: float,
+    perimeter_m: float,
+    area_m2: float,
+    holes_m2: float,
     inlet: Sums,
     manhole: Sums,
 ) -> float:
     if kind == GRATE:
-        return grate_m3_s(level, head, crest, perimeter, area, inlet[0], inlet[1])
+        return grate_m3_s(level_m, head_m, crest_m, perimeter_m, area_m2, inlet[0], inlet[1])
     if kind == SHAFT:
-        return shaft_m3_s(level, head, crest, perimeter, area, manhole[0], manhole[1], manhole[2])
-    return lid_m3_s(level, head, crest, perimeter, area, holes, inlet[0], inlet[1], manhole[2])
+        return shaft_m3_s(
+            level_m, head_m, crest_m, perimeter_m, area_m2, manhole[0], manhole[1], manhole[2]
+        )
+    return lid_m3_s(
+        level_m, head_m, crest_m, perimeter_m, area_m2, holes_m2, inlet[0], inlet[1], manhole[2]
+    )
 
 
 @kernel
