@@ -108,6 +108,17 @@ class Pipes:
         """Return what became of the water in the pipes."""
         return self.drains.balance()
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all that was ever handed over: SWMM has no state that could be taken up."""
+        history = self.drains.history
+        volumes = np.array([volume for _, volume in history]).reshape(len(history), -1)
+        return {"dt_s": np.array([dt_s for dt_s, _ in history]), "volumes_m3": volumes}
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Go back to a state: hand it all over again, which ends in the same bits."""
+        for dt_s, volume in zip(state["dt_s"].tolist(), state["volumes_m3"], strict=True):
+            self.drains.take(volume, dt_s=dt_s)
+
 
 def _shared(wanted: Floats, cell: Cells, most: Floats) -> Floats:
     """Scale down what several openings want of one cell."""

@@ -93,6 +93,7 @@ class Drains:
         self._rate = np.zeros(len(crest_m))
         self._owed_m3 = np.zeros(len(crest_m))
         self._entered_m3 = self._returned_m3 = 0.0
+        self.history: list[tuple[float, Floats]] = []  # what was taken: SWMM itself keeps no state
         self._swmm: Any = None
         self._head = self._node_volume = self._link_volume = 0
         self._index: list[int] = []
@@ -217,6 +218,7 @@ class Drains:
         self.taken_m3 += volume_m3
         self._entered_m3 += float(volume_m3[volume_m3 > 0].sum())
         self._returned_m3 -= float(volume_m3[volume_m3 < 0].sum())
+        self.history.append((dt_s, volume_m3.copy()))
 
     def _route(self, rate: Floats, steps: int) -> None:
         for i, node in enumerate(self._index):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import shapely
 
-from cim.errors import RequestError
-from cim.flood import even_storm, flood
+from cim.errors import CancelledError, RequestError
+from cim.flood import Checkpoint, even_storm, flood
 from cim.flood.ground import lay_out
 from cim.flood.structures import find_structures
+from cim.jobs import Job
 from cim.model import Twin
 from cim.model.result import Result
 from tests.cim.test_flood import bare, basin
@@ -58,6 +60,19 @@ def test_street_and_pipes_move_the_same_water_and_the_balance_closes() -> None:
     dry = asked(street(), drains="sinks")
     assert "drains" not in dry.summary
     assert result.balance["stored_m3"] < dry.balance["stored_m3"]
+
+
+def test_a_stopped_flood_with_pipes_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    whole = asked(street(), drains="pipes")
+    job = Job()
+    job.listen = lambda step: job.cancel() if step.done > 300.0 else None
+    with pytest.raises(CancelledError):
+        asked(street(), drains="pipes", checkpoint=Checkpoint(tmp_path / "c.npz"), job=job)
+    again = asked(street(), drains="pipes", checkpoint=Checkpoint(tmp_path / "c.npz", resume=True))
+    assert again.balance == whole.balance
+    assert again.summary == whole.summary
+    for one, two in zip(whole.fields, again.fields, strict=True):
+        np.testing.assert_array_equal(one.values, two.values, err_msg=one.name)
 
 
 def test_pipes_take_the_place_of_sinks_only_near_their_openings() -> None:

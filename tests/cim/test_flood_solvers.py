@@ -23,6 +23,7 @@ from cim.flood.ground import lay_out
 from cim.flood.thin_walls import crossings
 from cim.jobs import Job, Progress
 from cim.model import Grid, GridFrame, Twin
+from cim.model.kinds import Field
 from cim.store import create
 from tests.towns import EAST, FRAME, NORTH, box, layer, town
 
@@ -189,7 +190,9 @@ def test_a_courtyard_wall_keeps_the_street_out_until_it_is_overtopped() -> None:
     ground = np.full((24, 24), 3.0)
     ring = shapely.LineString(shapely.box(EAST + 6, NORTH + 6, EAST + 18, NORTH + 18).exterior)
     wall = layer("wall", [ring], height_m=[1.0])
-    fence = layer("wall", [ring], height_m=[1.0], type=["栅栏"])
+    own = Field("type", "text")  # as the source calls it
+    columns = {**wall.columns, "type": np.array(["栅栏"], object)}
+    fence = replace(wall, columns=columns, fields=(*wall.fields, own))
     dry = even_storm(depth_mm=0.001, duration_min=1)
     options: dict[str, Any] = {"storm": dry, "cell_m": 1.0, "duration_s": 900.0, "drain_mm_h": 0.0,
                                "manning": 0.05}  # fmt: skip
