@@ -79,7 +79,7 @@ def report_page(
     """
     parts = [
         _picture(picture), _summary(record), _placement(record["placement"]), _shells(record),
-        _quantities(record), _skipped(record), _classes(record),
+        _quantities(record), _networks(record), _skipped(record), _classes(record),
     ]  # fmt: skip
     title = html.escape(name)
     body = (
@@ -248,6 +248,11 @@ def _quantities(record: Mapping[str, Any]) -> str:
         heads = ("class", "name", "quantity", "by_file", "by_geometry", "off")
         parts.append(_table(heads, apart))
     return _section("quantities", *parts)
+
+
+def _networks(record: Mapping[str, Any]) -> str:
+    counts = record["networks"]
+    return _section("networks", _pairs(counts.items())) if any(counts.values()) else ""
 
 
 def _skipped(record: Mapping[str, Any]) -> str:

@@ -161,3 +161,26 @@ def test_the_shell_of_a_real_house_holds_what_its_elements_enclose(
           f"kernel {body.shell.enclosed_m3:.1f} m3, flags {body.flags}")  # fmt: skip
     assert body.flags == ()
     assert body.shell.volume_m3 == pytest.approx(truth, rel=0.03)
+
+
+@pytest.mark.truths
+@pytest.mark.parametrize(
+    ("name", "kept", "flag"),
+    [("office_a_2x3", False, "uncovered"), ("acad2010_objects", False, "apart"),
+     ("revit2012_janesville_restaurant", True, "coarse")],
+)  # fmt: skip
+def test_what_is_no_whole_house_is_told_why_and_a_large_one_has_its_shell(
+    testdata: Callable[[str], Path], name: str, kept: bool, flag: str
+) -> None:
+    path = testdata(f"ifc/{name}.ifc")
+    groups = local_groups(read_and_mesh(path, job=QUIET), LayerSpec(file=path), job=QUIET)
+    (group,) = [g for g in groups if g.enclosing]
+    body = group.body
+    assert body.shell is not None
+    print(f"{name}: shell {body.shell.volume_m3:.0f} m3, enclosed {body.shell.enclosed_m3:.0f} m3, "
+          f"thin {body.shell.thin_m3:.0f} m3, flags {body.flags}")  # fmt: skip
+    assert (body.sound, flag in body.flags) == (kept, True)
+    if kept:
+        assert body.shell.closed
+        within = body.shell.enclosed_m3 - body.shell.thin_m3
+        assert body.shell.volume_m3 == pytest.approx(within, rel=0.03)

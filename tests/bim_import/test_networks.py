@@ -15,7 +15,9 @@ pytest.importorskip("ifcopenshell")
 
 from bim_import.native.alignment import Gradient, Stretch, centre_line, plan_end
 from bim_import.native.bulk import Unsupported
+from bim_import.page import report_page
 from bim_import.reporting import ifc_report
+from cim import messages
 from cim.crs import Frame
 from cim.jobs import QUIET
 from tests.bim_import.small import Small
@@ -87,7 +89,10 @@ def test_a_pipe_between_two_chambers_is_a_drain_with_its_nodes_and_inverts(tmp_p
     note = next(e for e in done.report.entries if e.reason == "bim.networks")
     assert note.values == {"systems": 1, "members": 3, "ports": 4, "links": 2, "pipes": 1,
                            "nodes": 2, "alignments": 0}  # fmt: skip
-    assert ifc_report(path, job=QUIET)["networks"]["connections"] == 2
+    record = ifc_report(path, job=QUIET, shells=True)
+    assert (record["networks"]["connections"], record["networks"]["pipe_axes"]) == (2, 1)
+    page = report_page(record, name="drains")
+    assert all(messages.text("bim.page.connections", lang=lang) in page for lang in ("en", "zh"))
 
 
 def test_pipes_in_a_building_stay_elements_that_name_what_they_are_joined_to(
