@@ -106,13 +106,13 @@ def over_wall(level_a: float, level_b: float, crest: float, weir: float, dx_dt: 
 
 @kernel
 def held_back(
-    flux: Floats, r: int, across_x: bool, faces: Faces, ground: Ground, now: State,
-    step: tuple[float, float, float, float],
+    flux: Floats, r: int, across_x: bool, columns: tuple[int, int], faces: Faces, ground: Ground,
+    now: State, step: tuple[float, float, float, float],
 ) -> None:  # fmt: skip
     """Put the flux through special faces of row `r` in the place of open ones (local inertial).
 
-    `step` is the time step, its ratio to the width of a cell, the dry depth and the largest
-    Froude number.
+    Only of `columns`, first and end, the ring counted. `step` is the time step, its ratio to the
+    width of a cell, the dry depth and the largest Froude number.
     """
     first, at = (faces.first_x, faces.at_x) if across_x else (faces.first_y, faces.at_y)
     crests, shares = (faces.crest_x, faces.share_x) if across_x else (faces.crest_y, faces.share_y)
@@ -120,6 +120,8 @@ def held_back(
     dt, dt_dx, dry, froude = step
     for k in range(first[r], first[r + 1]):
         i = at[k]
+        if i < columns[0] or i >= columns[1]:
+            continue
         ja, ia = (r, i - 1) if across_x else (r - 1, i)
         za, zb = float(ground.bed_m[ja, ia]), float(ground.bed_m[r, i])
         ha, hb = float(now.depth[ja, ia]), float(now.depth[r, i])

@@ -20,17 +20,34 @@ ponds, plains; not for dam breaks or steep jets.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import kernel, prange
 from kernels.flood import sweep as at
+from kernels.flood.blocks import (
+    COLUMNS,
+    ROWS,
+    Blocks,
+    Seen,
+    look_over,
+    mind_edges,
+    mind_walls,
+    new_blocks,
+    next_run,
+    settle,
+    wake,
+)
 from kernels.flood.edges import Edges, add_moved, beyond_m, hold_edges, ready
 from kernels.flood.faces import Faces, no_faces
+from kernels.flood.sweep import row_sum
 from kernels.flood.water import (
     GRAVITY,
+    SUM_CLIPPED,
+    SUM_DRAINED,
+    SUM_OUT,
     WALL_M,
     Floats,
     Ground,
@@ -46,28 +63,27 @@ from kernels.flood.water import (
 
 __all__ = ["advance", "warm"]
 
-_BAND_ROWS = 32
 # Places in the clock: time, its end, cell size, and how steps are chosen and watched.
 _T, _END, _CELL, _ALPHA, _DT_MAX, _MOST_STEPS, _EVERY, _ARRIVED_M = range(8)
 _FROM, _BEYOND_M, _CLOCK = range(8, 11)
 
 
-class _Work(NamedTuple):
-    """Room and numbers of one call: buffers are (bands, …), one band of rows each."""
+Bits = NDArray[np.signedinteger[Any]]
 
-    clock: Sums
-    numbers: Floats
-    buffers: Floats
-    seeds: NDArray[np.float32]
-    bits: NDArray[np.int32]
+
+class _Work(NamedTuple):
+    """Room and numbers of one call: scratch is (bands, …), the rows between bands one more."""
+
+    room: tuple[Sums, Floats, Floats, Bits, Bits, Sums, Sums, Floats]
+    bits: Bits
     sums: Sums
     row_share: Sums
-    row_drains: NDArray[np.bool_]
     rain_ends: Sums
     rain_mps: Sums
     edge_kind: NDArray[np.int8]
     edge_value: Sums
     edge_flux: Sums
+    skip_dry: bool
 
 
 def advance(
@@ -89,10 +105,12 @@ def advance(
     longest_step_s: float = 10.0,
     arrival_m: float = 0.05,
     watch_every: int = 1,
+    skip_dry: bool = True,
 ) -> tuple[float, int]:
     """Move `water` on, in place, until `until_s` or for `most_steps` time steps.
 
-    The answer does not depend on how a span is cut by `most_steps`, nor on the number of threads.
+    The answer does not depend on how a span is cut by `most_steps`, nor on the number of threads,
+    nor on `skip_dry`. Every call looks over the whole grid once: calls of many steps are cheaper.
 
     Parameters
     ----------
@@ -124,6 +142,8 @@ def advance(
         Depth whose first crossing `Water.arrival_s` remembers.
     watch_every
         Steps between two looks at peaks and arrivals (always at `until_s`).
+    skip_dry
+        Leave out the blocks of the grid where nothing can move.
 
     Returns
     -------
@@ -143,40 +163,39 @@ def advance(
     edges = ready(edges, ground)
     clock[_BEYOND_M] = beyond_m(edges, ground) if held else 0.0
     numbers = np.zeros(at.NUMBERS, ground.bed_m.dtype)
-    numbers[[at.THETA, at.SIDE, at.FROUDE, at.DRY, at.G]] = (
-        theta,
-        (1 - theta) / 2,
-        froude,
-        dry_m,
-        GRAVITY,
-    )
-    numbers[[at.HALF, at.ONE, at.QUARTER, at.C43, at.C13]] = 0.5, 1.0, 0.25, 4.0 / 3.0, 1.0 / 3.0
-    numbers[at.C4] = 4.0
+    numbers[[at.THETA2, at.SIDE2]] = 2 * theta, 1 - theta
+    numbers[[at.FROUDE, at.CAP]] = froude, froude * math.sqrt(GRAVITY)
+    numbers[[at.DRY, at.EIGHTH, at.HALF, at.ONE]] = dry_m, 0.125, 0.5, 1.0
     numbers[at.TINY] = 1e-20  # keeps a cell without outflow from dividing by zero
     numbers[at.KEEP] = 1.0 - 16.0 * np.finfo(numbers.dtype).eps
-    rows, columns = ground.bed_m.shape
-    bands = -(-(rows - 2) // _BAND_ROWS)
-    seeds = np.zeros((bands, columns + 1), np.float32)
-    work = _Work(
+    whole = np.int32 if numbers.dtype == np.float32 else np.int64
+    columns = ground.bed_m.shape[1]
+    blocks = new_blocks(ground)
+    bands = blocks.share.size
+    room = (
         clock,
         numbers,
-        buffers=np.zeros((bands, at.BUFFERS, columns + 1), numbers.dtype),
-        seeds=seeds,
-        bits=seeds.view(np.int32),
-        sums=np.zeros((rows, at.SUMS)),
-        row_share=ground.rain_share.sum(axis=1, dtype=np.float64),
-        row_drains=np.any(ground.drain_mps > 0, axis=1),
+        np.zeros((bands, at.BUFFERS, columns + 1), numbers.dtype),
+        np.zeros((bands, columns), whole),
+        np.zeros((bands, columns), whole),
+        np.zeros((bands, columns)),
+        np.zeros((bands, 2)),
+        np.zeros((bands + 1, at.BETWEEN, columns + 1), numbers.dtype),
+    )
+    work = _Work(
+        room,
+        bits=water.now.depth.view(whole),
+        sums=np.zeros((bands + 2, 3)),
+        row_share=np.zeros(bands + 2),
         rain_ends=rain_ends_s,
         rain_mps=rain_mps,
         edge_kind=edges.kind if held else np.empty(0, np.int8),
         edge_value=np.zeros(edges.kind.size),
-        edge_flux=np.zeros(edges.kind.size),
+        edge_flux=np.zeros(edges.kind.size if held else 0),
+        skip_dry=skip_dry,
     )
-    faces = no_faces((rows - 2, columns - 2)) if faces is None else faces
-    steps = _advance(ground, water, edges, faces, work)
-    if steps % 2 == 1:
-        for now, then in zip(water.now, water.then, strict=True):
-            np.copyto(now, then)
+    faces = no_faces((ground.bed_m.shape[0] - 2, columns - 2)) if faces is None else faces
+    steps = _advance(ground, water, edges, faces, work, blocks)
     return float(clock[_T]), steps
 
 
@@ -197,58 +216,76 @@ def warm() -> None:
 
 
 @kernel(parallel=True)
-def _advance(ground: Ground, water: Water, edges: Edges, faces: Faces, work: _Work) -> int:
-    """Take time steps until the clock's end; an odd number of them ends in ``water.then``.
+def _advance(
+    ground: Ground, water: Water, edges: Edges, faces: Faces, work: _Work, blocks: Blocks
+) -> int:
+    """Take time steps until the clock's end.
 
-    The parallel loop sees plain arrays only: numba cannot hand it tuples that change places.
+    A step has two passes: the faces between bands, which read, and the bands, which write. The
+    parallel loops see plain arrays only: numba cannot hand them tuples.
     """
     bed, friction, share, drain, opening = ground
     h, c, qx, qy = water.now
-    h2, c2, qx2, qy2 = water.then
     peak, peak_s, arrival_s = water.peak_m, water.peak_s, water.arrival_s
-    clock, numbers, buffers, seeds, bits, sums, row_share, row_drains = work[:8]
-    ends, rates, edge_kind, edge_value, edge_flux = work[8:]
+    clock, numbers, rows, highest, lowest, drained, over_sides, between = work.room
+    bits = work.bits
+    awake, level, seen, rained_on, has_drain, thin, deep, deep_bits, left, band_share = blocks
+    edge_kind, edge_value, edge_flux = work.edge_kind, work.edge_value, work.edge_flux
     first_x, at_x, crest_x, share_x, first_y, at_y, crest_y, share_y, weir = faces
-    past = h.shape[0] - 1
-    for j in range(1, past):
-        sums[j, at.SUM_DEEPEST] = at.row_max(h[j])
+    bands = band_share.size
+    for b in prange(bands):
+        look_over(b, Ground(bed, friction, share, drain, opening), State(h, c, qx, qy), bits, peak,
+                  clock[_ARRIVED_M], Seen(highest[b], lowest[b], drained[b], rows[b, 0]),
+                  Blocks(awake, level, seen, rained_on, has_drain, thin, deep, deep_bits, left,
+                         band_share))  # fmt: skip
+    work.row_share[1:-1] = band_share
+    mind_walls(faces, blocks)
     steps = 0
     while clock[_T] < clock[_END] and steps < clock[_MOST_STEPS]:
-        deepest = clock[_BEYOND_M]
-        for j in range(1, past):
-            deepest = max(deepest, sums[j, at.SUM_DEEPEST])
+        deepest = max(settle(blocks, np.float64(numbers[at.DRY])), clock[_BEYOND_M])
         if not deepest < WALL_M / 2:
             break
         before = clock[_T]
-        last = _set_step(clock, numbers, deepest, ends, rates)
-        steps += 1
+        last = _set_step(clock, numbers, deepest, work.rain_ends, work.rain_mps)
         if edge_kind.size:
             part = (before - clock[_FROM]) / max(clock[_END] - clock[_FROM], 1e-30)
             for e in range(edge_kind.size):
                 edge_value[e] = edges.start[e] + part * (edges.end[e] - edges.start[e])
-            hold_edges(edge_kind, edge_value, edges.curves,
-                       Ground(bed, friction, share, drain, opening), State(h, c, qx, qy),
+            hold_edges(edge_kind, edge_value, edges.curves, ground, water.now,
                        at.step_of(numbers), edge_flux)  # fmt: skip
+            mind_edges(edge_flux, (h.shape[0] - 2, h.shape[1] - 2), blocks)
+        wake(blocks, numbers[at.RAIN] > 0.0, not work.skip_dry)
+        steps += 1
         watch = last or (water.steps[0] + steps) % clock[_EVERY] == 0
-        for b in prange(buffers.shape[0]):
-            first = 1 + b * _BAND_ROWS
-            end = min(past, first + _BAND_ROWS)
-            rows = buffers[b]
-            band = at.Band(numbers, rows[0:2], rows[2:5], rows[5:8], rows[8:12], seeds[b], bits[b],
-                         sums, row_drains,
-                         Faces(first_x, at_x, crest_x, share_x, first_y, at_y, crest_y, share_y,
-                               weir), edge_kind, edge_flux)  # fmt: skip
-            at.sweep_band((first, end), Ground(bed, friction, share, drain, opening),
-                        State(h, c, qx, qy), State(h2, c2, qx2, qy2), band)  # fmt: skip
+        for e in prange(bands + 1):
+            _between(e, Ground(bed, friction, share, drain, opening), State(h, c, qx, qy),
+                     numbers,
+                     at.Special(Faces(first_x, at_x, crest_x, share_x, first_y, at_y, crest_y,
+                                        share_y, weir), edge_kind, edge_flux),
+                     between, awake)  # fmt: skip
+        for b in prange(bands):
+            _move_band(b, Ground(bed, friction, share, drain, opening),
+                       State(h, c, qx, qy), numbers,
+                       at.Special(Faces(first_x, at_x, crest_x, share_x, first_y, at_y, crest_y,
+                                        share_y, weir), edge_kind, edge_flux),
+                       bits,
+                       at.Scratch(rows[b], highest[b], lowest[b], drained[b], over_sides[b]),
+                       between,
+                       Blocks(awake, level, seen, rained_on, has_drain, thin, deep, deep_bits, left,
+                              band_share))  # fmt: skip
             if watch:
-                for j in range(first, end):
-                    watch_row(h2[j, 1:-1], peak[j - 1], peak_s[j - 1], arrival_s[j - 1],
-                              clock[_T], clock[_ARRIVED_M])  # fmt: skip
-        book(water.ledger, sums, row_share, np.float64(numbers[at.RAIN]),
+                _watch_band(b, h, peak, peak_s, arrival_s, clock[_T],
+                            clock[_ARRIVED_M], seen)  # fmt: skip
+        for b in range(bands):
+            for place in range(3):
+                total = 0.0
+                for k in range(left.shape[1]):
+                    total += left[b, k, place]
+                work.sums[b + 1, place] = total
+        book(water.ledger, work.sums, work.row_share, np.float64(numbers[at.RAIN]),
              np.float64(numbers[at.DT_DX]), clock[_CELL] * clock[_CELL])  # fmt: skip
         if edge_kind.size:
-            _count_edges(edges, qx2, qy2, np.float64(numbers[at.DT_DX]) * clock[_CELL] ** 2)
-        h, c, qx, qy, h2, c2, qx2, qy2 = h2, c2, qx2, qy2, h, c, qx, qy
+            _count_edges(edges, qx, qy, np.float64(numbers[at.DT_DX]) * clock[_CELL] ** 2)
     water.steps[0] += steps
     return steps
 
@@ -267,6 +304,118 @@ def _count_edges(edges: Edges, qx: Floats, qy: Floats, m3_per_flux: float) -> No
 
 
 @kernel
+def _columns(first: int, end: int, m: int) -> tuple[int, int]:
+    """Columns of a run of blocks, the ring counted."""
+    return 1 + first * COLUMNS, min(m, 1 + end * COLUMNS)
+
+
+@kernel
+def _between(
+    e: int, ground: Ground, now: State, numbers: Floats, special: at.Special,
+    between: Floats, awake: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """Work out the faces before band `e`, where one of its two bands is awake."""
+    m = now.depth.shape[1] - 1
+    j = min(1 + e * ROWS, now.depth.shape[0] - 1)
+    first, end = next_run(awake[e], awake[e + 1], 0)
+    while first < end:
+        run = _columns(first - 1, end - 1, m)
+        at.between_bands(j, run, ground, now, numbers, special, _rows_between(between[e]))
+        first, end = next_run(awake[e], awake[e + 1], end)
+
+
+@kernel
+def _rows_between(rows: Floats) -> at.BetweenBands:
+    return at.BetweenBands(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6], rows[7],
+                           rows[8])  # fmt: skip
+
+
+@kernel
+def _move_band(
+    b: int, ground: Ground, now: State, numbers: Floats, special: at.Special,
+    bits: Bits, scratch: at.Scratch, between: Floats, blocks: Blocks,
+) -> None:  # fmt: skip
+    """Take one time step in band `b`, where it is awake."""
+    m, c = now.depth.shape[1] - 1, b + 1
+    span = (1 + b * ROWS, min(1 + b * ROWS + ROWS, now.depth.shape[0] - 1))
+    above, below = _rows_between(between[b]), _rows_between(between[c])
+    awake = blocks.awake[c]
+    first, end = next_run(awake, awake, 0)
+    while first < end:
+        run = _columns(first - 1, end - 1, m)
+        drains = False
+        for k in range(first - 1, end - 1):
+            drains = drains or blocks.drained[b, k] > 0
+        at.sweep_run(span, run, ground, now, numbers, special, bits, scratch, above, below, drains)
+        for k in range(first - 1, end - 1):
+            _note_block(b, k, span, now, scratch, above, below, blocks, drains)
+        at.fill_ring(span, run, ground.opening, now, numbers[at.ONE])
+        first, end = next_run(awake, awake, end)
+
+
+@kernel
+def _note_block(
+    b: int, k: int, span: tuple[int, int], now: State, scratch: at.Scratch,
+    above: at.BetweenBands, below: at.BetweenBands, blocks: Blocks, drains: bool,
+) -> None:  # fmt: skip
+    """Note the deepest water of a block, and what left it by drains and over the edges."""
+    past, m = now.depth.shape[0] - 1, now.depth.shape[1] - 1
+    first, end = span
+    a, z = _columns(k, k + 1, m)
+    highest, lowest = scratch.highest[a], scratch.lowest[a]
+    for i in range(a, z):
+        highest = max(highest, scratch.highest[i])
+        lowest = min(lowest, scratch.lowest[i])
+    blocks.bits[b, k] = highest
+    blocks.sums[b, k, SUM_CLIPPED] = 0.0
+    if lowest < 0:
+        made = _lift(now.depth[first:end, a:z])
+        blocks.sums[b, k, SUM_CLIPPED] = made
+        if np.isnan(made):
+            blocks.deepest[b, k] = np.inf
+    blocks.sums[b, k, SUM_DRAINED] = row_sum(scratch.drained[a:z]) if drains else 0.0
+    out = 0.0
+    if a == 1:
+        out += scratch.over_sides[0]
+    if z == m:
+        out += scratch.over_sides[1]
+    if first == 1:
+        out -= row_sum(above.limited[a:z])
+    if end == past:
+        out += row_sum(below.limited[a:z])
+    blocks.sums[b, k, SUM_OUT] = out
+
+
+@kernel
+def _lift(depth: Floats) -> float:
+    """Raise what rounding left below zero; metres of water made, NaN where a depth is none."""
+    made = 0.0
+    for j in range(depth.shape[0]):
+        for i in range(depth.shape[1]):
+            if not depth[j, i] >= 0.0:
+                made -= np.float64(depth[j, i])
+                depth[j, i] = 0.0 if depth[j, i] < 0.0 else depth[j, i]
+    return made
+
+
+@kernel
+def _watch_band(
+    b: int, h: Floats, peak: Floats, peak_s: NDArray[np.float32], arrival_s: NDArray[np.float32],
+    time_s: float, arrived_m: float, seen: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """Look at the peaks of the blocks that have moved since the last look."""
+    past, m = h.shape[0] - 1, h.shape[1] - 1
+    first, end = next_run(seen[b], seen[b], 0)
+    while first < end:
+        a, z = _columns(first, end, m)
+        for j in range(1 + b * ROWS, min(1 + b * ROWS + ROWS, past)):
+            watch_row(h[j, a:z], peak[j - 1, a - 1 : z - 1], peak_s[j - 1, a - 1 : z - 1],
+                      arrival_s[j - 1, a - 1 : z - 1], time_s, arrived_m)  # fmt: skip
+        first, end = next_run(seen[b], seen[b], end)
+    seen[b] = 0
+
+
+@kernel
 def _set_step(
     clock: Sums, numbers: Floats, deepest: float, rain_ends: Sums, rain_mps: Sums
 ) -> bool:
@@ -279,6 +428,8 @@ def _set_step(
     numbers[at.DT] = dt
     numbers[at.DT_DX] = dt / cell
     numbers[at.DX_DT] = cell / dt
-    numbers[at.G_DT_DX] = GRAVITY * dt / cell
+    numbers[at.G2_DT_DX] = 2.0 * GRAVITY * dt / cell
+    for k in range(len(at.POWER)):
+        numbers[at.P0 + k] = at.POWER[k] * dt
     numbers[at.RAIN] = rate * dt
     return bool(clock[_T] >= end)

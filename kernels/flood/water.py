@@ -89,7 +89,7 @@ class State(NamedTuple):
 
 
 class Water(NamedTuple):
-    """What changes: the state, room for the next one, and what is remembered.
+    """What changes: the state, room for the next one (none in place), and what is remembered.
 
     `peak_m`, `peak_s`, `arrival_s` (rows, columns): largest depth, its time, first time
     above the arrival depth (NaN before); `ledger` (4) float64, see `LEDGER`; `steps` (1) time
@@ -172,7 +172,7 @@ def new_water(ground: Ground, *, depth_m: Floats | float = 0.0) -> Water:
     """Start with still water of `depth_m` (rows, columns) on open cells."""
     rows, columns = ground.bed_m.shape
     shapes = ((rows, columns), (rows, columns), (rows, columns + 1), (rows + 1, columns))
-    now, then = (State(*(np.zeros(s, ground.bed_m.dtype) for s in shapes)) for _ in range(2))
+    now = State(*(np.zeros(s, ground.bed_m.dtype) for s in shapes))
     inside = ground.bed_m[1:-1, 1:-1]
     depth = now.depth
     depth[1:-1, 1:-1] = np.where(inside < WALL_M / 2, depth_m, 0.0)
@@ -185,7 +185,7 @@ def new_water(ground: Ground, *, depth_m: Floats | float = 0.0) -> Water:
         ring[:] = opening * edge
     return Water(
         now,
-        then,
+        State(*(np.zeros((0, 0), ground.bed_m.dtype) for _ in shapes)),
         peak_m=depth[1:-1, 1:-1].copy(),
         peak_s=np.zeros(inside.shape, np.float32),
         arrival_s=np.full(inside.shape, np.nan, np.float32),
@@ -246,10 +246,12 @@ def watch_row(
     depth: Floats, peak: Floats, peak_s: Floats, arrival_s: Floats, time_s: float, arrived_m: float
 ) -> None:
     """Remember the largest depth, its time, and the first time above the arrival depth."""
-    now = np.float32(time_s)
+    now, arrived = np.float32(time_s), depth.dtype.type(arrived_m)
     for i in range(depth.size):
-        if depth[i] > peak[i]:
-            peak[i] = depth[i]
-            peak_s[i] = now
-        if depth[i] > arrived_m and np.isnan(arrival_s[i]):
-            arrival_s[i] = now
+        before = peak_s[i]  # read in any case: a choice of loads does not vectorise
+        peak_s[i] = now if depth[i] > peak[i] else before
+    for i in range(depth.size):
+        peak[i] = max(peak[i], depth[i])
+    for i in range(depth.size):
+        before = arrival_s[i]
+        arrival_s[i] = now if depth[i] > arrived and np.isnan(before) else before
