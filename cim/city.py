@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import geopandas
     import pyarrow
 
-    from cim.flood import Storm
+    from cim.flood import Border, Storm
+    from cim.flood.engine import Solver
     from cim.flood.setting import DrainMode, Law
     from cim.query import Found
     from cim.store import StoredTwin
@@ -209,8 +210,11 @@ class City:
         *,
         duration_s: float | None = None,
         cell_m: float | None = None,
+        solver: Solver = "inertial",
+        order: int = 1,
         drains: DrainMode = "auto",
         infiltration: Law = "none",
+        borders: Sequence[Border] = (),
         job: Job = QUIET,
     ) -> Result:
         """Rain on the city; see `cim.flood.flood`."""
@@ -221,8 +225,11 @@ class City:
             storm=storm,
             duration_s=duration_s,
             cell_m=fitting_cell_m(self.view, cell_m, least_m=2.0),
+            solver=solver,
+            order=order,
             drains=drains,
             infiltration=infiltration,
+            borders=borders,
             job=job,
         )
 

@@ -188,7 +188,7 @@ class Soil:
 class Works:
     """Weirs, culverts, pumps and tanks of the twin."""
 
-    every_s = 4.0
+    every_s = 1.0  # at 4 s its pulses swing the pond that it sucks from
 
     def __init__(self, structures: Structures, *, bed_m: Floats, cell_m: float) -> None:
         self.structures = structures

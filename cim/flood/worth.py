@@ -16,7 +16,8 @@ from cim.model.result import Result
 
 __all__ = ["worth"]
 
-_SAME = ("storm", "cell_m", "duration_s", "rain_zones")
+_SAME = ("storm", "cell_m", "duration_s", "rain_zones", "solver", "precision", "borders",
+         "buildings", "walls")  # fmt: skip
 _DEEPER_M = 0.01  # depths closer than this count as equal
 
 

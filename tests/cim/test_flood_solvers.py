@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -503,6 +504,30 @@ def test_own_rain_falls_on_a_twin_and_a_run_is_held_against_another(
     endless = write(tmp_path / "e.csv", ("time_s", "rain_mm_h"), (0, 60))
     assert cim(["flood", str(tmp_path / "p.cim"), "--rain", str(endless)]) != 0
     assert "no end" in capsys.readouterr().err
+
+
+def test_the_command_keeps_a_run_and_goes_on_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terrain, file = dem(tmp_path / "d.tif", rough()), tmp_path / "c.npz"
+    words = ["flood", "--dem", str(terrain), "--rain-mm-h", "60", "--duration-s", "300", "--json"]
+    assert cim([*words, "-o", str(tmp_path / "a")]) == 0
+    capsys.readouterr()
+    kept = [*words, "-o", str(tmp_path / "b"), "--checkpoint", str(file)]
+    assert cim([*kept, "--resume"]) == 2
+    assert "no checkpoint" in capsys.readouterr().err
+    with monkeypatch.context() as patched:  # as ctrl-c: the job of the command is cancelled
+        patched.setattr("cim.cli._show.progress", lambda: nullcontext(stopping(0.5)))
+        assert cim(kept) != 0
+    assert file.exists()
+    assert cim([*kept, "--resume"]) == 0
+    assert not file.exists()
+    for name in ("depth", "depth_max", "speed_max", "hazard_max"):
+        with (
+            rasterio.open(tmp_path / "a" / f"{name}.tif") as one,
+            rasterio.open(tmp_path / "b" / f"{name}.tif") as two,
+        ):
+            np.testing.assert_array_equal(one.read(1), two.read(1))
 
 
 def test_a_spring_puts_in_what_it_says_and_the_engine_says_where_it_is_deepest() -> None:
