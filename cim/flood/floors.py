@@ -1,8 +1,10 @@
-"""Does water get into a building (建筑进水): the level at its lowest door against its floor.
+"""Does water get into a building (建筑进水): the level at its doors against sill and floor.
 
-Where a door's sill is known, water enters over the sill; else over the floor. Where no door is
-known the wall with the highest water is taken for one. Where no floor level is known it is
-assumed: the lowest ground at the walls and a plinth; such buildings are counted as assumed.
+Where a door's sill is known, water enters over the sill; else over the floor. The door that is
+most under water counts, with equal water the lowest: a house on a slope may stand dry at its
+lowest door and be entered by the other. Where no door is known the wall with the highest water
+is taken for one. Where no floor level is known it is assumed: the lowest ground at the walls
+and a plinth; such buildings are counted as assumed.
 """
 
 from __future__ import annotations
@@ -81,17 +83,18 @@ def judge_floors(
         else np.empty(0)
     )
     door_assumed = np.ones(n, bool)
-    for door in own[np.argsort(-sill[own], kind="stable")] if n else own:  # the lowest comes last
+    over = np.nan_to_num(door_water_m - sill, nan=-np.inf)  # -inf: a dry door
+    for door in own[np.lexsort((-sill[own], over[own]))] if n else own:  # the worst comes last
         at = door_building[door]
         entry[at], water[at], door_assumed[at] = sill[door], door_water_m[door], False
     known = np.isfinite(floor)
-    over = known & (np.nan_to_num(water, nan=-np.inf) > np.fmax(entry, -1e9) + allowed_m)
-    inside = np.where(over, np.maximum(water - floor, 0.0), 0.0)
+    entered = known & (np.nan_to_num(water, nan=-np.inf) > np.fmax(entry, -1e9) + allowed_m)
+    inside = np.where(entered, np.maximum(water - floor, 0.0), 0.0)
     return FloorVerdict(
         floor_m=floor,
         water_m=water,
         inside_m=np.where(known, inside, np.nan),
-        entered=over,
+        entered=entered,
         floor_assumed=assumed & known,
         door_assumed=door_assumed,
     )

@@ -162,7 +162,8 @@ def _streets(
         for name, count in (
             ("links", len(table)), ("failing", (fails & known).sum()), ("slowed", slowed.sum()),
             ("closed", closed.sum()), ("unknown", (~known).sum()),
-            ("partly", (known & _cut_off(site, cut, len(table))).sum()), ("assumed", assumed.sum()),
+            ("partly", (known & _cut_off(site, cut, below, len(table))).sum()),
+            ("assumed", assumed.sum()),
         ):  # fmt: skip
             totals[name] += int(count)
     summary["streets"] = {
@@ -214,12 +215,12 @@ def _worst(
     return link_depths(best, cut.link, links), link_depths(deepest, cut.link, links)
 
 
-def _cut_off(site: Site, cut: Sections, links: int) -> NDArray[np.bool_]:
-    """Which links have cross-sections outside the area."""
+def _cut_off(site: Site, cut: Sections, ground: Floats, links: int) -> NDArray[np.bool_]:
+    """Which links have cross-sections outside the area or without any ground under them."""
     out = np.zeros(links, bool)
     middle = np.nanmean(cut.xy, axis=1)
     _, _, inside = site.frame.cell_of(middle[:, 0], middle[:, 1])
-    out[cut.link[~inside]] = True
+    out[cut.link[~inside | np.isnan(ground).all(axis=1)]] = True
     return out
 
 

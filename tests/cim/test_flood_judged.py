@@ -62,6 +62,21 @@ def house(**columns: Any) -> Any:
     return layer("building", [box(8, 8, 6, 6)], population=[12.0], **columns)
 
 
+def test_a_street_without_ground_is_not_judged_and_half_of_one_in_part() -> None:
+    z = basin()
+    z[10:15, 14:] = np.nan  # no terrain under the eastern half
+    streets = layer(
+        "road", [line((2, 12), (22, 12)), line((16, 12), (22, 12)), line((2, 4), (22, 4))],
+        carriageway_m=[3.0, 3.0, 3.0],
+    )  # fmt: skip
+    result = asked(bare(z, road=streets))
+    lane = result.field("road_lane_depth_m").values
+    assert lane[0] > 0.0 and np.isnan(lane[1]) and lane[2] > 0.0
+    told = result.summary["streets"]
+    assert (told["links_not_judged"], told["links_judged_in_part"]) == (1, 1)
+    assert np.isnan(result.field("road_fails").values[1])
+
+
 def test_water_enters_at_the_lowest_door_and_people_are_counted() -> None:
     open_house = asked(bare(basin(), building=house(floor_level_m=[3.02])))
     told = open_house.summary["floors"]

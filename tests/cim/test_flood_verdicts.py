@@ -110,7 +110,7 @@ def test_the_lowest_door_counts_and_its_sill_keeps_water_out() -> None:
     doors = {
         "door_building": np.array([0, 0, -1]),
         "door_sill_m": np.array([3.05, 3.20, 1.0]),
-        "door_water_m": np.array([3.04, 3.30, 9.0]),
+        "door_water_m": np.array([3.04, 3.19, 9.0]),
     }
     dry = judged(**doors)
     assert not dry.entered[0] and not dry.door_assumed[0]
@@ -120,6 +120,16 @@ def test_the_lowest_door_counts_and_its_sill_keeps_water_out() -> None:
     assert wet.inside_m[0] == pytest.approx(0.06)
     doors["door_sill_m"] = np.array([NAN, 3.2, 1.0])  # an unknown sill lies at the floor
     assert judged(**doors).entered[0]
+
+
+def test_a_house_on_a_slope_is_entered_by_its_upper_door() -> None:
+    told = judged(
+        door_building=np.array([0, 0]),
+        door_sill_m=np.array([3.05, 3.20]),
+        door_water_m=np.array([NAN, 3.30]),  # dry below, under water above
+    )
+    assert told.entered[0] and told.water_m[0] == 3.30
+    assert told.inside_m[0] == pytest.approx(0.30)
 
 
 def test_water_at_the_allowed_height_is_still_dry() -> None:
