@@ -42,7 +42,7 @@ def answer(
     peak = np.where(shut, np.nan, water.peak_m).astype(np.float32)
     wet = peak > standard("flood.arrival_depth_m").number()
     at_wall, level = _at_walls(site, peak)
-    valid = setting.danger.valid(engine.numerics, bed_m=setting.solid_m, peak_m=peak)
+    valid = setting.danger.valid(engine.numerics)
     judged = judge(
         view,
         site,
@@ -158,7 +158,7 @@ def _summary(
     pipes: DrainBalance | None,
 ) -> dict[str, Any]:
     site, balance = setting.site, _balance(setting, engine)
-    valid = setting.danger.valid(engine.numerics, bed_m=setting.solid_m, peak_m=peak)
+    valid = setting.danger.valid(engine.numerics)
     arrival = standard("flood.arrival_depth_m")
     lane = standard("flood.lane_depth_m")
     cell_m2 = site.frame.cell_m**2

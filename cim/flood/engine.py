@@ -43,7 +43,7 @@ class Numerics:
     solver
         ``inertial`` for gradually varied flow below Froude 1, ``godunov`` for everything.
     order
-        1 or 2, of ``godunov``; a film thinner than the bed's steps needs 2.
+        1 or 2, of ``godunov``; jumps and dam breaks are sharper with 2.
     precision
         ``f32`` or ``f64``.
 

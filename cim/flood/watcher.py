@@ -58,24 +58,18 @@ class Watcher:
         """(rows, cols) where each lost hold at any look."""
         return {who: (self._bits >> k & 1).astype(bool) for k, who in enumerate(self._who)}
 
-    def valid(self, numerics: Numerics, *, bed_m: Array, peak_m: Array) -> NDArray[np.bool_]:
+    def valid(self, numerics: Numerics) -> NDArray[np.bool_]:
         """Tell where the solver was inside its range, (rows, cols).
 
         The local inertial equations are out of it above the registry's
-        ``flood.inertial_froude``; the first-order shock-capturing scheme where the deepest water
-        was shallower than the bed's steps beside it: measured, a film down a plane ran at 0.6 of
-        its normal depth. The second order is inside everywhere.
+        ``flood.inertial_froude``; the shock-capturing schemes are inside everywhere.
         """
         from kernels.flood.danger import FAST
 
-        if numerics.solver == "inertial":
-            slow: NDArray[np.bool_] = (self._bits >> FAST & 1) == 0
-            return slow
-        if numerics.order == 2:
+        if numerics.solver != "inertial":
             return np.ones(self._bits.shape, bool)
-        wet = np.nan_to_num(peak_m) > self._limits[0]
-        unresolved: NDArray[np.bool_] = wet & (np.nan_to_num(peak_m) < _bed_steps(bed_m))
-        return ~unresolved
+        slow: NDArray[np.bool_] = (self._bits >> FAST & 1) == 0
+        return slow
 
     def state(self) -> dict[str, Array]:
         """Return everything a run needs to go on."""
@@ -85,15 +79,3 @@ class Watcher:
         """Go back to a state."""
         for name, mine in self.state().items():
             mine[...] = state[name]
-
-
-def _bed_steps(bed: Array) -> Array:
-    """Largest step from each cell to an open neighbour, m."""
-    out = np.zeros(bed.shape)
-    for axis in (0, 1):
-        step = np.nan_to_num(np.abs(np.diff(bed, axis=axis)))
-        low, high = [slice(None)] * 2, [slice(None)] * 2
-        low[axis], high[axis] = slice(None, -1), slice(1, None)
-        out[tuple(low)] = np.maximum(out[tuple(low)], step)
-        out[tuple(high)] = np.maximum(out[tuple(high)], step)
-    return out

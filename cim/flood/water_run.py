@@ -205,7 +205,7 @@ def _answer(engine: Engine, bed: Array, looks: _Looks, springs: _Springs, cpu_s:
     moved = engine.ledger()
     causes = ("rain_m3", "edge_in_m3", "outflow_m3", "clipped_m3")
     wet = water.peak_m > standard("flood.arrival_depth_m").number()
-    valid = watcher.valid(engine.numerics, bed_m=bed, peak_m=water.peak_m)
+    valid = watcher.valid(engine.numerics)
     return WaterRun(
         depth_m=open_only(engine.depth_m),
         depth_max_m=open_only(water.peak_m),
