@@ -16,7 +16,8 @@ from cim.model.body import BODY_TYPES, Body, Draped
 from cim.sources.boundaries import LEVELS
 from cim.sources.gml_geometry import Face, Geometry, Reader, numbers
 from cim.sources.gml_looks import Looks, Worn
-from cim.sources.gml_xml import attribute, href, local, text_of
+from cim.sources.gml_values import take_property, text_below
+from cim.sources.gml_xml import attribute, href, local
 from cim.sources.model_place import turned
 from cim.sources.objects import RawModel, RawObject
 from cim.sources.place import Place
@@ -58,13 +59,6 @@ _INSIDE = frozenset(
     ["Section", "Intersection", "TrafficSpace", "AuxiliaryTrafficSpace", "ClearanceSpace",
      "Window", "Door"]
 )  # fmt: skip
-_GENERIC = re.compile(r"(string|int|double|date|uri|measure)Attribute", re.IGNORECASE)
-_NUMBERS = frozenset(
-    ["measuredHeight", "storeysAboveGround", "storeysBelowGround", "yearOfConstruction",
-     "height", "trunkDiameter", "crownDiameter", "averageHeight"]
-)  # fmt: skip
-_METRES = {"m": 1.0, "metre": 1.0, "meter": 1.0, "9001": 1.0, "cm": 0.01, "mm": 0.001,
-           "km": 1000.0, "ft": 0.3048}  # fmt: skip
 
 
 @dataclass
@@ -154,7 +148,7 @@ def _properties(
         name = local(child)
         level = _LOD.fullmatch(name)
         if level is not None or name == "tin":
-            lod = level[1] if level is not None else _text_below(element, "lod") or "1"
+            lod = level[1] if level is not None else text_below(element, "lod") or "1"
             _geometry(child, lod, name, found, reader, members)
             continue
         inner = child[0] if len(child) else None
@@ -172,12 +166,8 @@ def _properties(
             target = href(child) or ""
             attributes.setdefault("groupMembers", []).append(target)
         else:
-            _attribute(child, attributes, members)
+            take_property(child, attributes, members.dropped)
     found.raw.attributes = attributes
-
-
-def _text_below(element: Any, name: str) -> str:
-    return next((text_of(c) for c in element if local(c) == name), "")
 
 
 def _surface(
@@ -212,7 +202,7 @@ def _surface(
             for one in child:
                 _surface(one, found, number, reader, members)
         else:
-            _attribute(child, attributes, members)
+            take_property(child, attributes, members.dropped)
     record.update({k: v for k, v in attributes.items() if k not in record})
 
 
@@ -238,69 +228,6 @@ def _geometry(
     geometry = reader.geometry(child)
     if geometry is not None:
         found.plain.append((lod, geometry))
-
-
-def _attribute(child: Any, attributes: dict[str, Any], members: Members) -> None:
-    """Take a property as an attribute; count what is too nested to be one."""
-    name = local(child)
-    if _GENERIC.fullmatch(name):
-        key = attribute(child, "name") or _text_below(child, "name") or name
-        attributes[key] = _typed(name, _text_below(child, "value"))
-        return
-    if name in ("genericAttribute", "genericAttributeSet"):
-        inner: dict[str, Any] = {}
-        for one in child:
-            if _GENERIC.fullmatch(local(one)) or local(one) in ("genericAttribute",):
-                _attribute(one, inner, members)
-        title = attribute(child, "name")
-        attributes.update({title: inner} if title else inner)
-        return
-    if not len(child):
-        value = text_of(child)
-        if not value:
-            if attribute(child, "href"):
-                members.dropped[name] += 1
-            return
-        if name in _NUMBERS:
-            number = _measure(value, attribute(child, "uom"))
-            attributes[name] = number if number is not None else value
-            return
-        if name in attributes:
-            before = attributes[name]
-            attributes[name] = [*(before if isinstance(before, list) else [before]), value]
-        else:
-            attributes[name] = value
-        return
-    if name in ("address", "externalReference"):
-        leaves: dict[str, Any] = {}
-        for one in child.iter():
-            if not len(one) and text_of(one):
-                leaves[local(one)] = text_of(one)
-        attributes.setdefault(name, []).append(leaves)
-        return
-    members.dropped[name] += 1
-
-
-def _typed(name: str, value: str) -> Any:
-    word = name.lower()
-    if word.startswith(("int", "double", "measure")):
-        flat = numbers(value)
-        if len(flat) == 1 and np.isfinite(flat[0]):
-            return int(flat[0]) if word.startswith("int") and flat[0] == int(flat[0]) else flat[0]
-    return value
-
-
-def _measure(value: str, unit: str | None) -> float | int | None:
-    """Return a number in metres; None where it is none, or its unit is not known."""
-    flat = numbers(value)
-    if len(flat) != 1 or not np.isfinite(flat[0]):
-        return None
-    number = float(flat[0])
-    if unit:
-        word = re.split(r"[#:/]", unit)[-1].lower()
-        times = _METRES.get(word)
-        return None if times is None else number * times
-    return int(number) if number == int(number) and "." not in value else number
 
 
 def _bodies(found: _Found, members: Members) -> None:
