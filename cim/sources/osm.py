@@ -25,6 +25,14 @@ from cim.registry import standard
 from cim.sources.arrow import Batches
 from cim.sources.osm_mend import mend
 from cim.sources.osm_roads import Road, cut_roads, restrictions
+from cim.sources.osm_shapes import (
+    NOWHERE,
+    line_of,
+    lines_of,
+    point_of,
+    polygon_of,
+    whole_pieces,
+)
 from cim.sources.osm_tags import PARTS, address_of, attributes_of, layers_of, main_tag
 from cim.sources.report import Report
 
@@ -40,7 +48,6 @@ EDGE = frozenset(
 )
 """Reasons that concern the edge of the extract, not the quality of the data."""
 
-_NOWHERE = 2_147_483_647  # libosmium's coordinate of a node that is not in the file
 _MANY_BYTES = 1 << 30  # from here on the places of nodes lie on disk
 _STEP = 20_000
 _SHOWN = 15
@@ -262,7 +269,7 @@ class _Maker:
             name, values = f"node/{number}", attributes_of(part, tags, self.classes)
             if part == "address":
                 values = address_of(tags)
-            shape = _point(place.lon, place.lat) if place.valid() else None
+            shape = point_of(place.lon, place.lat) if place.valid() else None
             self._put(part, name, shape, values)
 
     def _way(self, number: int, tags: dict[str, str], nodes: Any) -> None:
@@ -284,7 +291,7 @@ class _Maker:
             if not parts:
                 found.taken["outline of a multipolygon"] += 1
                 return
-        gone = int((points[:, 1] == _NOWHERE).sum())
+        gone = int((points[:, 1] == NOWHERE).sum())
         if gone:
             found.edge["ways"] += 1
             found.edge["nodes"] += gone
@@ -310,7 +317,7 @@ class _Maker:
             self._reject(part, name, "source.osm.cut_area", says)
             return
         if not line:
-            self._put(part, name, _polygon(points), values)
+            self._put(part, name, polygon_of(points), values)
             self._address(tags, name, points)
             return
         pieces = whole_pieces(points)
@@ -322,13 +329,13 @@ class _Maker:
         if gone:
             says = {"missing": gone, "count": len(points), "pieces": len(pieces)}
             self._repair(part, name, "source.osm.cut_line", says)
-        self._put(part, name, _lines(pieces), values)
+        self._put(part, name, lines_of(pieces), values)
 
     def _address(self, tags: Mapping[str, str], name: str, points: Points) -> None:
         if tags.get("addr:housenumber"):
             middle = points[:-1, 1:].mean(axis=0) / 1e7
             values = {**address_of(tags), "building": name}
-            self._put("address", name, _point(*middle), values, count=False)
+            self._put("address", name, point_of(*middle), values, count=False)
 
     # the end --------------------------------------------------------------------
 
@@ -366,14 +373,14 @@ class _Maker:
         name = f"relation/{wanted.id}"
         lines = [self.found.outlines.get(way) for way, _ in wanted.ways]
         lacking = sum(line is None for line in lines)
-        gone = sum(int((line[:, 1] == _NOWHERE).sum()) for line in lines if line is not None)
+        gone = sum(int((line[:, 1] == NOWHERE).sum()) for line in lines if line is not None)
         if lacking or gone:
             self.found.edge["relations"] += 1
             self.found.edge["members"] += lacking
             says = {"missing": lacking, "nodes": gone, "count": len(lines)}
             self._reject(parts[0], name, "source.osm.cut_relation", says)
             return
-        drawn = [_line(line[:, 1:]) for line in lines if line is not None and len(line) > 1]
+        drawn = [line_of(line[:, 1:]) for line in lines if line is not None and len(line) > 1]
         area = shapely.build_area(shapely.multilinestrings(drawn)) if drawn else None
         if area is None or area.is_empty:
             self._reject(parts[0], name, "source.osm.open_area", {"count": len(lines)})
@@ -473,37 +480,3 @@ def _layer(part: str) -> str:
 
 def _area_parts(tags: Mapping[str, str], closed: bool) -> Sequence[str]:
     return layers_of(tags, "area") if closed else ()
-
-
-def whole_pieces(points: Points) -> list[Points]:
-    """Return the runs of two and more nodes that the file has."""
-    there = points[:, 1] != _NOWHERE
-    breaks = np.flatnonzero(~there)
-    runs = np.split(np.arange(len(points)), breaks)
-    pieces = [points[run[there[run]]] for run in runs]
-    return [piece for piece in pieces if len(piece) > 1]
-
-
-def _point(lon: float, lat: float) -> Any:
-    import shapely
-
-    return shapely.Point(lon, lat)
-
-
-def _line(xy: Points) -> Any:
-    import shapely
-
-    return shapely.LineString(xy / 1e7)
-
-
-def _lines(pieces: list[Points]) -> Any:
-    import shapely
-
-    drawn = [_line(piece[:, 1:]) for piece in pieces]
-    return drawn[0] if len(drawn) == 1 else shapely.MultiLineString(drawn)
-
-
-def _polygon(points: Points) -> Any:
-    import shapely
-
-    return shapely.Polygon(points[:, 1:] / 1e7)

@@ -28,10 +28,10 @@ from cim.store.compare import changed_rows
 from cim.store.create import tidy
 from cim.store.folder import connect, generation, read_meta
 from cim.store.lock import one_writer
+from cim.store.meshes import write_meshes
 from cim.store.raster import grid_name, write_grid
 from cim.store.schema import add_kind, index_of, quoted, watch
 from cim.store.stored import StoredTwin, open_twin
-from cim.store.writing import write_meshes
 
 __all__ = [
     "Changeset",

@@ -26,7 +26,7 @@ from cim.errors import RequestError, StoreError
 from cim.model.body import BodyPool
 from cim.model.grid import Grid
 from cim.model.kinds import kinds, split_layer
-from cim.model.mesh import Instance, Material, Mesh, MeshPool
+from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable, concat
 from cim.model.twin import Bounds, layer_names
 from cim.store import disk, rows
@@ -34,6 +34,7 @@ from cim.store.bodies import read_bodies
 from cim.store.folder import connect, generation, read_meta
 from cim.store.kept import Kept
 from cim.store.lookup import Lookup
+from cim.store.meshes import read_meshes
 from cim.store.raster import read_grid
 from cim.store.schema import SCHEMA_VERSION, index_of, quoted
 
@@ -278,24 +279,7 @@ class StoredTwin:
     def meshes(self) -> MeshPool:
         """Return meshes, materials and instances."""
         with self.reading() as connection:
-            placed = connection.execute(
-                "SELECT object_id, mesh_id, matrix, lod, cim_level FROM cim_instance "
-                "WHERE since <= ?1 AND (until IS NULL OR until > ?1)",
-                (self.version,),
-            ).fetchall()
-            used = {row[1] for row in placed}
-            stored = connection.execute("SELECT * FROM cim_mesh").fetchall()
-            materials = connection.execute(
-                "SELECT name, red, green, blue, alpha, image FROM cim_material ORDER BY number"
-            ).fetchall()
-        return MeshPool(
-            meshes={row[0]: _mesh(row) for row in stored if row[0] in used},
-            materials=tuple(Material(n, (r, g, b, a), image) for n, r, g, b, a, image in materials),
-            instances=tuple(
-                Instance(o, m, np.frombuffer(matrix).reshape(4, 4), lod, level)
-                for o, m, matrix, lod, level in placed
-            ),
-        )
+            return read_meshes(connection, self.version)
 
     def bodies(self, *, ids: Sequence[str] | None = None) -> BodyPool:
         """Return objects as polygons with meaning and look: all, or those with `ids`."""
@@ -487,14 +471,3 @@ def _touching(table: FeatureTable, bounds: Bounds) -> Any:
     xmin, ymin, xmax, ymax = bounds
     with np.errstate(invalid="ignore"):
         return (box[:, 0] <= xmax) & (box[:, 2] >= xmin) & (box[:, 1] <= ymax) & (box[:, 3] >= ymin)
-
-
-def _mesh(row: tuple[Any, ...]) -> Mesh:
-    _, vertices, triangles, surface, material, uv = row
-    return Mesh(
-        vertices=np.frombuffer(vertices, dtype=np.float32).reshape(-1, 3),
-        triangles=np.frombuffer(triangles, dtype=np.int32).reshape(-1, 3),
-        surface=np.frombuffer(surface, dtype=np.uint8),
-        material=np.frombuffer(material, dtype=np.int32),
-        uv=None if uv is None else np.frombuffer(uv, dtype=np.float32).reshape(-1, 2),
-    )

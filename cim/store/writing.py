@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from cim.errors import StoreError
 from cim.jobs import Job
 from cim.model.kinds import kind
-from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable
 from cim.model.twin import Twin
 from cim.store import disk, rows
 from cim.store.bodies import write_bodies
 from cim.store.folder import connect, current_number, generations, read_meta
+from cim.store.meshes import write_meshes
 from cim.store.raster import write_grid
 from cim.store.rtree import fill_index
 from cim.store.schema import SCHEMA_VERSION, add_kind, create_side_tables, quoted, watch
 
-__all__ = ["begun", "write_generation", "write_meshes"]
+__all__ = ["begun", "write_generation"]
 
 _AT_ONCE = 10_000  # rows between two looks at a cancel: a quarter of a second
 _COMMITTED = 100_000  # rows between two commits of a build that can be gone on with: two seconds
@@ -201,45 +201,6 @@ def _note_layer(connection: sqlite3.Connection, layer: str, table: FeatureTable)
             "max_y = max(coalesce(max_y, ?4), ?4) WHERE table_name = ?5",
             (*box, table.kind),
         )
-
-
-def write_meshes(connection: sqlite3.Connection, pool: MeshPool, version: int) -> None:
-    """Write meshes, materials and instances; a mesh that is there already stays as it is."""
-    first = connection.execute("SELECT coalesce(max(number) + 1, 0) FROM cim_material").fetchone()[
-        0
-    ]
-    connection.executemany(
-        "INSERT INTO cim_material VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [(first + i, m.name, *m.rgba, m.image) for i, m in enumerate(pool.materials)],
-    )
-    connection.executemany(
-        "INSERT OR IGNORE INTO cim_mesh VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (
-                key,
-                np.ascontiguousarray(mesh.vertices, dtype=np.float32).tobytes(),
-                np.ascontiguousarray(mesh.triangles, dtype=np.int32).tobytes(),
-                np.ascontiguousarray(mesh.surface, dtype=np.uint8).tobytes(),
-                np.where(mesh.material >= 0, mesh.material + first, -1).astype(np.int32).tobytes(),
-                None if mesh.uv is None else np.ascontiguousarray(mesh.uv, np.float32).tobytes(),
-            )
-            for key, mesh in pool.meshes.items()
-        ],
-    )
-    connection.executemany(
-        "INSERT INTO cim_instance VALUES (?, ?, ?, ?, ?, ?, NULL)",
-        [
-            (
-                i.object_id,
-                i.mesh_id,
-                np.ascontiguousarray(i.matrix, dtype=np.float64).tobytes(),
-                i.lod,
-                i.cim_level,
-                version,
-            )
-            for i in pool.instances
-        ],
-    )
 
 
 def _carried(target: Path) -> dict[str, Any]:

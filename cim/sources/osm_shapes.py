@@ -1,0 +1,52 @@
+"""Nodes of OpenStreetMap, whole numbers of ten-millionths of degrees, as points, lines, areas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NOWHERE", "line_of", "lines_of", "point_of", "polygon_of", "whole_pieces"]
+
+NOWHERE = 2_147_483_647  # libosmium's coordinate of a node that is not in the file
+
+Points = NDArray[np.int64]
+
+
+def whole_pieces(points: Points) -> list[Points]:
+    """Return the runs of two and more nodes that the file has."""
+    there = points[:, 1] != NOWHERE
+    breaks = np.flatnonzero(~there)
+    runs = np.split(np.arange(len(points)), breaks)
+    pieces = [points[run[there[run]]] for run in runs]
+    return [piece for piece in pieces if len(piece) > 1]
+
+
+def point_of(lon: float, lat: float) -> Any:
+    """Return a point in degrees."""
+    import shapely
+
+    return shapely.Point(lon, lat)
+
+
+def line_of(xy: Points) -> Any:
+    """Return a line of (n, 2) ten-millionths of degrees."""
+    import shapely
+
+    return shapely.LineString(xy / 1e7)
+
+
+def lines_of(pieces: list[Points]) -> Any:
+    """Return one line or several, of pieces of (node, lon, lat)."""
+    import shapely
+
+    drawn = [line_of(piece[:, 1:]) for piece in pieces]
+    return drawn[0] if len(drawn) == 1 else shapely.MultiLineString(drawn)
+
+
+def polygon_of(points: Points) -> Any:
+    """Return the area within a ring of (node, lon, lat)."""
+    import shapely
+
+    return shapely.Polygon(points[:, 1:] / 1e7)
