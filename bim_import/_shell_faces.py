@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,9 @@ __all__ = ["Region", "closed", "faces_of", "snap_outline", "volume_of"]
 Floats = NDArray[np.float64]
 Point = tuple[float, float]
 Edge = tuple[Point, Point]
+
+
+_APART = 0.1  # cells
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def faces_of(
     tuple of array
         Vertices (n, 3) float64, triangles (m, 3) int32 turned outwards, surfaces (m,) uint8.
     """
-    regions = _meet(regions, step)
+    regions = _meet(_parted(regions), step)
     heights = _heights(regions, step)
     mesh = _Mesh()
     for i, region in enumerate(regions):
@@ -121,6 +124,38 @@ def _meet(regions: Sequence[Region], step: float) -> list[Region]:
             p = (a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1]))
             new[a, b] = new[b, a] = p
     return [Region(_with_corners(r.shape, new), r.roof, r.bottom) for r in regions]
+
+
+def _parted(regions: Sequence[Region]) -> list[Region]:
+    """Draw regions apart that touch in one corner alone: an edge of a body has two faces."""
+    sides = _sides(regions)
+    ends = Counter(a for (a, _), (_, right) in sides.items() if right < 0)
+    moved: dict[tuple[int, Point], Point] = {}
+    for p in [p for p, times in ends.items() if times > 1]:
+        fans = [{left} for (a, b), (left, right) in sides.items() if p in (a, b) and right < 0]
+        for (a, b), (left, right) in sides.items():
+            if p in (a, b) and right >= 0:
+                joined = set().union({left, right}, *(f for f in fans if f & {left, right}))
+                fans = [f for f in fans if not f & {left, right}] + [joined]
+        distinct = list({frozenset(f) for f in fans})
+        groups = sorted((sorted(f) for f in distinct), key=lambda f: f[0])
+        for group in groups[1:]:
+            for region in group:
+                inner = regions[region].shape.representative_point()
+                away = np.array([inner.x - p[0], inner.y - p[1]])
+                x, y = np.array(p) + _APART * away / max(float(np.hypot(*away)), 1e-9)
+                moved[region, p] = (float(x), float(y))
+    if not moved:
+        return list(regions)
+    return [_moved_corners(r, i, moved) for i, r in enumerate(regions)]
+
+
+def _moved_corners(region: Region, own: int, moved: dict[tuple[int, Point], Point]) -> Region:
+    import shapely
+
+    rings = [[moved.get((own, p), p) for p in ring] for ring in _rings(region.shape)]
+    shape = shapely.Polygon(rings[0], rings[1:])
+    return Region(shape, region.roof, region.bottom) if shape.is_valid else region
 
 
 def _with_corners(shape: Any, new: dict[Edge, Point]) -> Any:

@@ -53,8 +53,8 @@ class Budget:
         Addresses of a worker; None: 1.5 GB and 15 times the file.
     """
 
-    stall_s: float = 4.0
-    product_s: float = 7.0
+    stall_s: float = 3.0
+    product_s: float = 6.0
     trouble_s: float = 35.0
     total_s: float = 1800.0
     memory_mb: int | None = None

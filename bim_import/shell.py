@@ -304,7 +304,8 @@ def _regions(raster: _Raster, columns: _Columns, grain: Grain) -> list[Region]:
     found = []
     for i, shape in enumerate(drawn):
         here = (piece == i) & columns.solid
-        if not here.any() or not shape.area > 0.0:
+        # A strip that snapping laid flat is no region, however many columns it had.
+        if not here.any() or not shape.area > 1.0:
             continue
         own = float(np.median(columns.low[here]))
         ground = own if abs(own - base) > 5 * step else base

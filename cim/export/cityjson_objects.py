@@ -271,26 +271,61 @@ def _joined(pool: MeshPool, numbers: Sequence[int]) -> Body:
         semantic[surface == one] = k
     count = len(index)
     # Pieces of several meshes may touch; only a block or shell closed in itself is a solid.
-    closed = len(numbers) == 1 and pool.instances[numbers[0]].lod in "12" and _closed(index)
+    alone = len(numbers) == 1 and pool.instances[numbers[0]].lod in "12"
+    pieces = _solids(index) if alone else []
+    if pieces:
+        order = np.concatenate(pieces)
+        index, semantic = index[order], semantic[order]
+    ends = np.cumsum([0, *map(len, pieces)] if pieces else [0, count]).astype(np.int32)
     return Body(
         object_id="",
-        type="Solid" if closed else "MultiSurface",
+        type=("Solid" if len(pieces) == 1 else "MultiSolid") if pieces else "MultiSurface",
         lod=min(pool.instances[numbers[0]].lod, "3"),
         cim_level=pool.instances[numbers[0]].cim_level,
         vertices=np.concatenate(vertices),
         index=index.reshape(-1),
         rings=np.arange(0, 3 * count + 1, 3, dtype=np.int32),
         faces=np.arange(count + 1, dtype=np.int32),
-        shells=np.array([0, count], dtype=np.int32),
-        solids=np.array([0, 1], dtype=np.int32),
+        shells=ends,
+        solids=np.arange(len(ends), dtype=np.int32),
         surfaces=tuple({"type": _SEMANTICS[s]} for s in found) if found else None,
         semantic=semantic if found else np.empty(0, dtype=np.int32),
     )
 
 
-def _closed(triangles: NDArray[np.int32]) -> bool:
-    """Tell whether every edge is used as often one way as the other."""
+def _solids(triangles: NDArray[np.int32]) -> list[NDArray[np.int64]]:
+    """Return the rows of each solid among triangles; none where one of them is not closed.
+
+    A solid hangs together over edges that two faces share, and has each of its edges once
+    each way. Where more than two faces meet in an edge, bodies touch: they are several.
+    """
     ahead = np.concatenate([triangles[:, [i, (i + 1) % 3]] for i in range(3)]).astype(np.int64)
     size = int(triangles.max(initial=0)) + 1
     forth, back = ahead @ [size, 1], ahead @ [1, size]
-    return len(triangles) > 3 and bool((np.sort(forth) == np.sort(back)).all())
+    if len(triangles) < 4 or not bool((np.sort(forth) == np.sort(back)).all()):
+        return []
+    faces = np.tile(np.arange(len(triangles)), 3)
+    once, first, times = np.unique(forth, return_index=True, return_counts=True)
+    simple = dict(zip(once[times == 1].tolist(), faces[first[times == 1]].tolist(), strict=True))
+    beside: list[list[int]] = [[] for _ in range(len(triangles))]
+    for face, edge, other in zip(faces.tolist(), forth.tolist(), back.tolist(), strict=True):
+        if edge in simple and other in simple:
+            beside[face].append(simple[other])
+    piece = np.full(len(triangles), -1, dtype=np.int64)
+    pieces: list[NDArray[np.int64]] = []
+    for start in range(len(triangles)):
+        if piece[start] < 0:
+            stack = [start]
+            piece[start] = len(pieces)
+            while stack:
+                for near in beside[stack.pop()]:
+                    if piece[near] < 0:
+                        piece[near] = len(pieces)
+                        stack.append(near)
+            pieces.append(np.flatnonzero(piece == len(pieces)))
+    for rows in pieces:
+        own = np.isin(faces, rows)
+        one, other = np.sort(forth[own]), np.sort(back[own])
+        if len(rows) < 4 or (one != other).any() or (np.diff(one) == 0).any():
+            return []
+    return pieces

@@ -210,7 +210,8 @@ def test_a_product_that_never_ends_is_left_within_its_budget(
 
 def test_the_default_budget_lets_no_product_block_for_thirty_seconds() -> None:
     budget = Budget()
-    assert budget.stall_s + 3 * budget.product_s + 4 * 1.0 < 30.0
+    # Limits of the system are whole seconds; a kernel's process takes up to a second to start.
+    assert budget.stall_s + 3 * budget.product_s + 4 * (1.0 + 1.0) < 30.0
 
 
 @pytest.mark.soak

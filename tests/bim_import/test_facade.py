@@ -15,7 +15,7 @@ pytest.importorskip("ifcopenshell")
 from bim_import.facade import facade_mesh
 from bim_import.semantics import Product
 from cim.export import to_cityjson
-from cim.model.mesh import Mesh, Surface
+from cim.model.mesh import Instance, Mesh, MeshPool, Surface
 from cim.model.twin import Twin
 from scenes.meshes import owners
 from tests.bim_import.small import Small
@@ -164,6 +164,39 @@ def test_every_level_goes_out_as_cityjson_with_its_surfaces_and_closed_solids(
                 assert volume == pytest.approx(row["volume_m3"], rel=1e-3)
     assert kinds["1"] == kinds["2"] == {"GroundSurface", "WallSurface", "RoofSurface"}
     assert kinds["3"] >= {"WallSurface", "RoofSurface", "Window", "Door", "OuterFloorSurface"}
+
+
+def test_bodies_that_touch_in_an_edge_are_no_one_solid(tmp_path: Path) -> None:
+    town = city()
+    corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)
+    sides = np.array([
+        [0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],
+        [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3],
+    ])  # fmt: skip
+    both = np.concatenate([corners, corners + [1.0, 1.0, 0.0]])  # they share an upright edge
+    points, number = np.unique(both, axis=0, return_inverse=True)
+    triangles = number.reshape(-1)[np.concatenate([sides, sides + 8])].astype(np.int32)
+    # A building may have no MultiSolid (CityJSON 2.0): two bodies go out as their faces.
+    for name, faces, kind, bodies in (("two", triangles, "MultiSurface", 0),
+                                      ("one", triangles[:12], "Solid", 1),
+                                      ("open", triangles[:-1], "MultiSurface", 0)):  # fmt: skip
+        mesh = Mesh(points.astype(np.float32), faces, np.full(len(faces), Surface.WALL, np.uint8),
+                    np.full(len(faces), -1, np.int32))  # fmt: skip
+        place = np.eye(4)
+        place[:3, 3] = (517400.0, 4330700.0, 3.0)
+        pool = MeshPool({"m": mesh}, (), (Instance("bld-a", "m", place, "2", 3),))
+        out = tmp_path / f"{name}.city.json"
+        to_cityjson(Twin(frame=FRAME, tables={"building": town}, pool=pool, name="t"), out)
+        found = json.loads(out.read_text(encoding="utf-8"))
+        scale, shift = (np.array(found["transform"][k]) for k in ("scale", "translate"))
+        vertices = np.array(found["vertices"]) * scale + shift
+        (one,) = [g for o in found["CityObjects"].values() for g in o.get("geometry", ())
+                  if g["lod"] == "2"]  # fmt: skip
+        assert one["type"] == kind
+        assert len(one["semantics"]["surfaces"]) == 1
+        if bodies:
+            (shell,) = one["boundaries"]
+            assert is_solid(shell, vertices) == pytest.approx(1.0)
 
 
 def _numbers(value: object) -> list[int]:
