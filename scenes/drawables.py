@@ -48,6 +48,10 @@ class Surface:
         Whether nobody can see it from inside: its backs need not be drawn.
     opacity
         0 (clear) to 1 (solid).
+    tiles
+        (t, 9): first triangle, how many roofs, how many triangles in all, and the box (xmin,
+        ymin, zmin, xmax, ymax, zmax) of each tile, roofs before walls; None where there are
+        no tiles.
     """
 
     vertices: NDArray[np.float32]
@@ -59,6 +63,7 @@ class Surface:
     pattern: NDArray[np.uint8] | None = None
     closed: bool = False
     opacity: float = 1.0
+    tiles: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ def bodies(blob: Blob, picture: Picture, objects: Catalogue) -> dict[str, Any]:
                 else None,
                 "closed": surface.closed,
                 "opacity": surface.opacity,
+                "tiles": None if surface.tiles is None else surface.tiles.round(2).tolist(),
             }
         )
     return made

@@ -84,8 +84,12 @@ def catalogue(view: TwinView, layers: Sequence[str], bounds: Bounds) -> Catalogu
 
 
 def objects_of(scene: Scene, view: TwinView, picture: Picture) -> Catalogue:
-    """Return the objects a file made of a scene knows: of the layers it names, on its ground."""
-    layers = [n for n in view.layers() if scene.layers is None or n in scene.layers]
+    """Return the objects a file made of a scene knows: of the layers it names, on its ground.
+
+    Layers that could not be drawn are left out, as the picture does.
+    """
+    asked = [n for n in view.layers() if scene.layers is None or n in scene.layers]
+    layers = [n for n in asked if n not in picture.failed]
     return catalogue(view, sorted(layers, key=city.order), ground_box(picture))
 
 
@@ -127,5 +131,6 @@ def _part(name: str, surface: Surface, owner: NDArray[np.int32], mine: NDArray[n
         rgb=surface.rgb[used],
         owner=who,
         uv=None if surface.uv is None else surface.uv[used],
+        tiles=surface.tiles if mine.all() else None,
     )
     return Part(name, cut, of_corner)

@@ -172,7 +172,7 @@
       many[o]++; tops[o] = Math.max(tops[o], at[3 * i + 2]);
     }
     const image = part.pattern ? texture(await picture(part.pattern), true, true) : null;
-    things.push({ vao, count: part.faces[2], kind: image ? 3 : 0, layer: part.layer || "#ground", image, closed: part.closed, solid: part.opacity });
+    things.push({ vao, count: part.faces[2], kind: image ? 3 : 0, layer: part.layer || "#ground", image, closed: part.closed, solid: part.opacity, tiles: part.tiles });
   }
   for (const edge of doc.edges) {
     const vao = gl.createVertexArray();
@@ -282,6 +282,7 @@
   };
   const scene = (look) => {
     const m = matrices();
+    faces = 0;
     gl.useProgram(look.program);
     gl.enable(gl.DEPTH_TEST);
     gl.uniform1i(look.at.cuts, doc.clip.length);
@@ -310,12 +311,31 @@
       gl.depthMask(!through);
       if (look === shown) { gl.uniform1f(look.at.solid, through ? thing.solid : 1); gl.uniform1i(look.at.kind, thing.kind); gl.bindTexture(gl.TEXTURE_2D, thing.image || white); }
       if (thing.closed) gl.enable(gl.CULL_FACE); else gl.disable(gl.CULL_FACE);
+      if (!thing.tiles && !thing.lines) faces += thing.count / 3;
       if (thing.lines) { gl.vertexAttrib3fv(1, thing.rgb); gl.drawArrays(gl.LINES, 0, thing.count); continue; }
       gl.enable(gl.POLYGON_OFFSET_FILL); gl.polygonOffset(1, 1);
-      gl.drawElements(gl.TRIANGLES, thing.count, gl.UNSIGNED_INT, 0);
+      if (thing.tiles) thing.tiles.forEach((tile) => piece(tile, m, look === asked)); else gl.drawElements(gl.TRIANGLES, thing.count, gl.UNSIGNED_INT, 0);
       gl.disable(gl.POLYGON_OFFSET_FILL);
     }
     gl.bindVertexArray(null); gl.disable(gl.BLEND); gl.depthMask(true);
+  };
+  // A tile of a large city: not at all where it is out of sight, its roofs alone where ten
+  // metres of it are a pixel or two, or three while one moves.
+  const piece = ([first, roofs, count, ...box], m, whole) => {
+    const corners = [0, 1, 2, 3, 4, 5, 6, 7].map((k) => [box[k & 1 ? 3 : 0], box[k & 2 ? 4 : 1], box[k & 4 ? 5 : 2]]);
+    const seen = corners.map((p) => [0, 1, 2, 3].map((r) => m.view[r] * p[0] + m.view[4 + r] * p[1] + m.view[8 + r] * p[2] + m.view[12 + r]));
+    if ([0, 1].some((k) => seen.every((q) => q[k] > q[3]) || seen.every((q) => q[k] < -q[3])) || seen.every((q) => q[3] <= 0)) return;
+    const apart = Math.hypot(...[0, 1, 2].map((k) => Math.max(box[k] - m.eye[k], m.eye[k] - box[k + 3], 0)));
+    const shown_px = (10 * canvas.height) / (2 * Math.max(apart, 1) * Math.tan((doc.camera.view_angle_deg * Math.PI) / 360));
+    const drawn = !whole && shown_px < (moving ? 3 : 1.6) ? roofs : count;
+    faces += drawn;
+    gl.drawElements(gl.TRIANGLES, 3 * drawn, gl.UNSIGNED_INT, 12 * first);
+  };
+  let moving = null, faces = 0;
+  const move = () => { // coarser for a fifth of a second after the last touch
+    clearTimeout(moving);
+    moving = setTimeout(() => { moving = null; again(); }, 200);
+    again();
   };
   const again = () => { if (!waiting) { waiting = true; requestAnimationFrame(() => { waiting = false; draw(); }); } };
 
@@ -528,14 +548,14 @@
       pan(dx / 2, dy / 2);
     } else if (e.buttons & 1 && !e.shiftKey) turn(dx, dy);
     else pan(dx, dy);
-    again();
+    move();
   };
   canvas.onpointerup = (e) => {
     if (fingers.delete(e.pointerId) && moved < 4 && e.button === 0) select(pick(e.offsetX, e.offsetY));
   };
   canvas.onpointercancel = (e) => fingers.delete(e.pointerId);
   canvas.oncontextmenu = (e) => e.preventDefault();
-  canvas.onwheel = (e) => { e.preventDefault(); zoom(Math.exp(Math.max(-1, Math.min(1, e.deltaY * 0.0012))), e.offsetX, e.offsetY); again(); };
+  canvas.onwheel = (e) => { e.preventDefault(); zoom(Math.exp(Math.max(-1, Math.min(1, e.deltaY * 0.0012))), e.offsetX, e.offsetY); move(); };
   canvas.onkeydown = (e) => {
     const step = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40] }[e.key];
     if (step) pan(...step);
@@ -562,6 +582,6 @@
     screen: (x, y, z) => screen([x - doc.frame.origin[0], y - doc.frame.origin[1], z - doc.frame.origin[2]]),
     place: (id) => { const n = numbers.get(id), m = n === undefined ? null : middle(n); return m && [m[0] + doc.frame.origin[0], m[1] + doc.frame.origin[1], (many[n] ? tops[n] : m[2]) + doc.frame.origin[2]]; },
     select: (id) => { const n = numbers.get(id); select(n === undefined ? null : n); },
-    home: () => { home(); draw(); }, show, camera: cam, redraw: draw,
+    home: () => { home(); draw(); }, drawn: () => faces, touch: move, show, camera: cam, redraw: draw,
   };
 })();

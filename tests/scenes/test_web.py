@@ -21,6 +21,7 @@ from cim.model import GridFrame, Twin
 from cim.model.result import Result, ResultField
 from scenes.scene import Annotation, Bookmark, Eye, Plane, Scene, Style
 from scenes.web import write_html
+from tests.benchmarks.metropolis import metropolis
 from tests.scenes.browser import Browser, missing, open_browser
 from tests.scenes.conftest import note_undrawn
 from tests.towns import EAST, FRAME, NORTH, box, layer, town
@@ -365,3 +366,30 @@ def test_an_empty_twin_and_a_missing_folder_are_refused(tmp_path: Path) -> None:
         write_html(SMALL, town(), path=tmp_path / "no" / "a.html")
     assert refused.value.key == "store.cannot_write"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_city_in_tiles_is_picked_exactly_and_drawn_coarser_while_one_moves(
+    browser: Browser, tmp_path: Path
+) -> None:
+    view = metropolis(16_000)
+    page = tmp_path / "city.html"
+    report = write_html(replace(SMALL, layers=("building",)), view, path=page)
+    browser.open(page)
+    whole = browser.run("window.cim.redraw(); return window.cim.drawn()")
+    assert whole < report.triangles  # distant tiles are roofs, those out of sight not there
+    assert browser.run("return window.cim.triangles") >= report.triangles
+    seen = browser.picture()
+    nearer = "window.cim.camera.far *= 0.4; window.cim.redraw(); return window.cim.drawn();"
+    rest = browser.run(nearer)
+    moving = "window.cim.touch(); window.cim.redraw(); return window.cim.drawn();"
+    assert 0 < browser.run(moving) < rest
+    id_ = str(view.table("building").ids[77])
+    place = browser.run("return window.cim.place(arguments[0])", id_)
+    near = """
+      const c = window.cim.camera, [x, y, z] = arguments[0], o = arguments[1];
+      Object.assign(c, { target: [x - o[0], y - o[1], z - o[2]], far: 90, tilt: 1.2 });
+      window.cim.redraw(); return window.cim.drawn();"""
+    assert browser.run(near, place, header(page)["frame"]["origin"]) < whole
+    x, y, _ = browser.run("return window.cim.screen(...arguments[0])", place)
+    assert browser.run("return window.cim.pick(arguments[0], arguments[1])", x, y + 2) == id_
+    assert (browser.picture() != seen).any()
