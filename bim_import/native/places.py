@@ -62,6 +62,8 @@ class Places:
         """Return the matrix of an IfcAxis2Placement3D or 2D; None is the zero."""
         if number is None:
             return np.eye(4)
+        if not isinstance(number, Ref):
+            raise Unsupported("axes")
         if number not in self._axes:
             self._axes[number] = self._read_axes(number)
         return self._axes[number]

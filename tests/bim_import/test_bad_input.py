@@ -101,10 +101,15 @@ def flat(s: Small) -> int:
     return s.product(s.add(f"IFCTRIANGULATEDFACESET(#{points},$,$,((1,2,2)),$)"))
 
 
+def nested(s: Small) -> int:
+    return s.product(s.box(1, 1, 1), at=s.add(f"IFCLOCALPLACEMENT(#8,(#{s.axes()}))"))
+
+
 BAD: dict[str, tuple[Callable[[Small], int], str, str]] = {
     "cyclic placement": (cyclic, "missing", "cyclic"),
     "point at 1e12": (lambda s: s.product(s.box(1, 1, 1, (1e12, 0, 0))), "missing", "beyond"),
     "placed at 1e12": (lambda s: s.product(s.box(1, 1, 1), at=s.place(1e12)), "missing", "beyond"),
+    "placement in brackets": (nested, "missing", ""),
     "faces without area": (flat, "box", ""),
     "body that is not there": (lambda s: s.product(s.add("IFCFACETEDBREP(#99999)")), "missing", ""),
 }
