@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,13 @@ def test_the_folder_is_small_and_says_that_it_is_illustrative() -> None:
     assert (FOLDER / "terrain.tif").stat().st_size < 4_000_000
     for name in LAYERS:
         assert "示意数据" in (FOLDER / f"{name}.geojson").read_text(encoding="utf-8")[:400]
+
+
+def test_coordinates_are_written_to_a_hundred_millionth_of_a_degree() -> None:
+    for name in LAYERS:
+        text = (FOLDER / f"{name}.geojson").read_text(encoding="utf-8")
+        numbers = re.findall(r"11[67]\.(\d+),39\.(\d+)", text)
+        assert numbers and max(len(digits) for pair in numbers for digits in pair) <= 8, name
 
 
 def test_there_are_22_roads_of_the_quarter_and_the_ring_road_beside_it() -> None:
