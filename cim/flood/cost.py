@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cim.errors import RequestError
 from cim.flood.borders import Border
-from cim.flood.engine import Engine, Numerics
+from cim.flood.engine import LONGEST_STEP_S, Engine, Numerics
 from cim.jobs import Cost
 
 __all__ = ["enough_memory", "foresee", "memory_mb"]
@@ -101,7 +101,8 @@ def foresee(
     }
     pilot = Engine(
         bed, cell_m=cell_m * times, numerics=numerics, rain_ends_s=rain_ends_s, rain_mps=rain_mps,
-        borders=[_coarser(b, times) for b in borders], **water,
+        borders=[_coarser(b, times) for b in borders], longest_step_s=LONGEST_STEP_S * times,
+        **water,
     )  # fmt: skip
     t_s = 0.0
     springs = np.unravel_index(int(np.nanargmin(bed)), bed.shape)

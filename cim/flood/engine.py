@@ -20,13 +20,14 @@ from cim.flood.borders import Border, lay_borders
 from cim.flood.thin_walls import Crossings
 from cim.registry import standard
 
-__all__ = ["Engine", "Numerics", "Precision", "Solver", "require_kernels"]
+__all__ = ["LONGEST_STEP_S", "Engine", "Numerics", "Precision", "Solver", "require_kernels"]
 
 Solver = Literal["inertial", "godunov"]
 Precision = Literal["f32", "f64"]
 Array = NDArray[Any]
 
-_LONGEST_STEP_S = 10.0
+LONGEST_STEP_S = 10.0
+"""Longest time step, s."""
 _PEAK_EVERY = 4  # steps between two looks at the depths
 _COURANT = {"inertial": 0.6, "godunov": 0.45}
 _DRY_M = {"inertial": 1e-4, "godunov": 1e-6}
@@ -102,6 +103,8 @@ class Engine:
         Faces that walls cross, or None.
     rain_ends_s, rain_mps
         Blocks of rain: their ends, and the rate of each.
+    longest_step_s
+        Longest time step, s.
 
     Raises
     ------
@@ -125,6 +128,7 @@ class Engine:
         walls: Crossings | None = None,
         rain_ends_s: Sequence[float] | Array = (),
         rain_mps: Sequence[float] | Array = (),
+        longest_step_s: float = LONGEST_STEP_S,
     ) -> None:
         godunov, inertial, water = require_kernels()
         self.cell_m, self.numerics, self._kernel = cell_m, numerics, water
@@ -148,7 +152,7 @@ class Engine:
             "rain_mps": np.asarray(rain_mps, np.float64),
             "courant": numerics.courant,
             "dry_m": _DRY_M[numerics.solver],
-            "longest_step_s": _LONGEST_STEP_S,
+            "longest_step_s": longest_step_s,
             "arrival_m": standard("flood.arrival_depth_m").number(),
             "watch_every": _PEAK_EVERY,
         }
