@@ -16,6 +16,7 @@ from pathlib import Path
 from PIL import Image
 
 from tests.likeness import alike
+from tests.model_pictures import draw_models
 from tests.scenes.browser import missing, open_browser
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +36,7 @@ def main() -> int:
     subprocess.run([cim, "map", twin, "-o", sheet, *words], cwd=ROOT, check=True)
     smaller(sheet, 1280)
     page(twin, OUT / "page.png")
+    draw_models(twin, OUT)
     for fresh in sorted(OUT.glob("*.png")):
         lighter(fresh)
         print(f"{fresh.name}: {keep(fresh, KEPT / fresh.name)}")

@@ -22,7 +22,7 @@ from bim_import.authoring.roofs import draw_roofs
 from bim_import.authoring.table import House, StoreySpec
 from cim.errors import SourceError
 
-__all__ = ["Sizes", "build_house", "draw_room"]
+__all__ = ["Sizes", "build_house", "draw_room", "flight"]
 
 
 @dataclass(frozen=True)
@@ -271,21 +271,21 @@ def _stairs(draw: Drawing, house: House, storeys: Sequence[Any]) -> None:
         if house.repeat is not None:
             boxes = _row_wells(house, [stair])
         for level in stair.storeys:
-            solid, values = _flight(draw, stair, house.storeys[level].height_m)
+            solid, values = flight(draw, stair, house.storeys[level].height_m)
             for i, (low, high) in enumerate(boxes):
                 at = (high[0], high[1], 0.0) if stair.down else (low[0], low[1], 0.0)
                 part = f"storey{level}/stair{k}.{i}"
                 whole = draw.product("IfcStair", part, name="楼梯", within=storeys[level],
                                      kind="STRAIGHT_RUN_STAIR")  # fmt: skip
-                flight = draw.product(
+                steps = draw.product(
                     "IfcStairFlight", f"{part}/flight", name="梯段", within=whole,
                     at=at, turn_deg=180.0 if stair.down else 0.0,
                     shape=draw.shape([solid]), material="木", kind="STRAIGHT",
                 )  # fmt: skip
-                draw.properties(flight, "Pset_StairFlightCommon", values)
+                draw.properties(steps, "Pset_StairFlightCommon", values)
 
 
-def _flight(draw: Drawing, stair: Any, height_m: float) -> tuple[Any, Mapping[str, Any]]:
+def flight(draw: Drawing, stair: Any, height_m: float) -> tuple[Any, Mapping[str, Any]]:
     """Return a straight flight from the origin along +y, and what its property set says."""
     wide, run = stair.high[0] - stair.low[0], stair.high[1] - stair.low[1]
     count = round(height_m / 0.18)

@@ -13,10 +13,13 @@ from typing import Any
 
 from bim_import.authoring.drawing import Drawing
 from bim_import.authoring.holes import Joinery
-from bim_import.authoring.house import Sizes, draw_room
-from bim_import.authoring.table import RingPlan
+from bim_import.authoring.house import Sizes, draw_room, flight
+from bim_import.authoring.table import RingPlan, Stair
 
 __all__ = ["build_ring"]
+
+_Well = tuple[float, float, float]
+_STAIR_M, _FLIGHT_M = 1.6, 7.4
 
 
 @dataclass(frozen=True)
@@ -147,16 +150,41 @@ class _Ring:
 
     def _slab(
         self, it: _Part, part: str, name: str, within: Any, r0: float, r1: float,
-        thick_m: float, top_m: float, look: str, kind: str,
+        thick_m: float, top_m: float, look: str, kind: str, well: _Well | None = None,
     ) -> None:  # fmt: skip
         solid = self._solid(it, r0, r1, thick_m, top_m - thick_m, look=look)
         made = self._product(it, "IfcSlab", part, name, within, [solid], kind, "混凝土")
-        area = it.area(r0, r1, 0, it.extent)
+        area, cut = it.area(r0, r1, 0, it.extent), 0.0
+        if well is not None:
+            x, y, turn_deg = well
+            solid = self.draw.box((0, 0, -thick_m - 0.1), (_STAIR_M, _FLIGHT_M, 0.1))
+            self.draw.opening(made, f"part{it.number}/{part}/well", name="楼梯洞口",
+                              at=(x, y, top_m), turn_deg=turn_deg, solid=solid)  # fmt: skip
+            cut = _STAIR_M * _FLIGHT_M
         self.draw.quantities(made, "Qto_SlabBaseQuantities", {
             "Width": ("Length", thick_m), "GrossArea": ("Area", area),
-            "NetArea": ("Area", area), "GrossVolume": ("Volume", area * thick_m),
-            "NetVolume": ("Volume", area * thick_m),
+            "NetArea": ("Area", area - cut), "GrossVolume": ("Volume", area * thick_m),
+            "NetVolume": ("Volume", (area - cut) * thick_m),
         })  # fmt: skip
+
+    def _stair(self, it: _Part, level: int) -> _Well:
+        """Draw a flight across the part, beside its first wall; return where, in its axes."""
+        inner, part = self.back + self.plan.inner_wall_m, f"part{it.number}/storey{level}/stair"
+        t = self._between(it)[0] + it.along(_STAIR_M + 0.4, inner)
+        x, y = it.point(inner + 0.3, t)
+        turn_deg = (math.degrees(t) if it.bent else 0.0) - 90.0
+        stair = Stair([0.0, 0.0], [_STAIR_M, _FLIGHT_M], [level])
+        solid, values = flight(self.draw, stair, self.plan.storeys[level].height_m)
+        at, turn = _placed(it, x, y)
+        whole = self.draw.product("IfcStair", part, name="楼梯", within=self.storeys[level],
+                                  kind="STRAIGHT_RUN_STAIR")  # fmt: skip
+        steps = self.draw.product(
+            "IfcStairFlight", f"{part}/flight", name="梯段", within=whole, at=(*at, 0.0),
+            turn_deg=turn + turn_deg, shape=self.draw.shape([solid]), material="混凝土",
+            kind="STRAIGHT",
+        )  # fmt: skip
+        self.draw.properties(steps, "Pset_StairFlightCommon", values)
+        return x, y, turn_deg
 
     def _wall(
         self, it: _Part, part: str, name: str, level: int, r: tuple[float, float],
@@ -207,8 +235,11 @@ class _Ring:
             self._wall(it, f"{name}/end", "端墙", level, (inner, outer), (t1, it.extent),
                        (it.extent - t1) * (middle if it.bent else 1.0), outside=True)  # fmt: skip
         top = spec.height_m
+        well = None
+        if it.number % plan.stair_every == 1 and level + 2 < len(plan.storeys):
+            well = self._stair(it, level)
         self._slab(it, f"{name}/ceiling", f"{spec.name}顶板", storey, inner, outer, plan.slab_m,
-                   top, "混凝土", "FLOOR")  # fmt: skip
+                   top, "混凝土", "FLOOR", well=well)  # fmt: skip
         self._room(it, level, (inner, outer), (t0, t1))
         self._trim(it, level, n)
 

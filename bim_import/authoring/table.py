@@ -268,6 +268,8 @@ class RingPlan:
         Steps of the stand, height of its front wall, width of the walk on top of it.
     canopy_m
         How far the roof reaches over the stand, on columns.
+    stair_every
+        One part in so many has stairs.
     """
 
     radius_m: float
@@ -286,6 +288,7 @@ class RingPlan:
     walk_m: float
     canopy_m: float
     parapet_m: float
+    stair_every: int = 3
     looks: Looks = field(default_factory=Looks)
     wall_m: float = 0.6
     inner_wall_m: float = 0.3
