@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bim_import.native.alignment import Gradient, Stretch, centre_line
 from bim_import.native.bulk import Unsupported
 from bim_import.native.solids import Solids
 from bim_import.step import Ref, StepFile
 from bim_import.units import Units
+
+if TYPE_CHECKING:
+    from bim_import.native.alignment import Gradient, Stretch
 
 __all__ = ["read_networks"]
 
@@ -82,6 +84,8 @@ class _Found:
         self._keep(number, local, matrix)
 
     def alignment(self, number: int, args: list[Any]) -> None:
+        from bim_import.native.alignment import centre_line  # it loads quadratures: few need it
+
         parts = _nested(self.step, number)
         plan = [s for n in parts if self.step.name(n) == "IFCALIGNMENTHORIZONTAL"
                 for s in self._stretches(n)]  # fmt: skip
@@ -111,6 +115,8 @@ class _Found:
         return 2.0 * float(args[3]) * unit if name == "IFCCIRCLEPROFILEDEF" else None
 
     def _stretches(self, number: int) -> Iterator[Stretch]:
+        from bim_import.native.alignment import Stretch
+
         unit = self.units.length_m or 1.0
         for kind, args in self._segments(number, _PLAN_KINDS):
             x, y = self.solids.bulk.point(args[2])[:2]
@@ -121,6 +127,8 @@ class _Found:
             yield Stretch(x, y, angle, bends[0], bends[1], float(args[6]) * unit)
 
     def _gradients(self, number: int) -> Iterator[Gradient]:
+        from bim_import.native.alignment import Gradient
+
         unit = self.units.length_m or 1.0
         for kind, args in self._segments(number, _PROFILE_KINDS):
             start, length, height, first, last = (float(v) for v in args[2:7])
