@@ -73,6 +73,7 @@ def assemble(
             job.step(done, 2 * len(objects), what="source.reading")
         shapes[one.name] = shape_of(one.bodies, model.templates)
     _inherit(shapes, parents, {o.name: o.type for o in objects})
+    _note_shapeless(objects, layers, shapes, spec, report)
     bodies = [replace(b, object_id=ids[o.name]) for o in objects for b in o.bodies]
     plane_m = float(standard("quality.face_plane_m").number())
     surfaced = mesh_pool(bodies, model, plane_m=plane_m, job=job)
@@ -171,6 +172,23 @@ def _inherit(
 
     for name in parts:
         fill(name)
+
+
+def _note_shapeless(
+    objects: Sequence[RawObject],
+    layers: Mapping[str, str],
+    shapes: Mapping[str, Shape],
+    spec: LayerSpec,
+    report: Report,
+) -> None:
+    """Say which objects have no geometry, neither of their own nor of their parts."""
+    without: dict[str, list[str]] = defaultdict(list)
+    for one in objects:
+        if np.isnan(shapes[one.name].low_m) and not one.bodies and one.type != "CityObjectGroup":
+            without[layers[one.name]].append(one.name)
+    for layer, names in without.items():
+        values = {"count": len(names), "examples": ", ".join(names[:5])}
+        report.note("source.model.no_shape", file=spec.file.name, layer=layer, values=values)
 
 
 def _table(

@@ -299,3 +299,13 @@ def test_a_template_turns_with_the_map() -> None:
     # meridian convergence (λ − λ0) sin φ: λ 4.42°, φ 51.9°; λ0 3° in UTM 31, 5.387° in RD
     expected_deg = ((4.42 - 3.0) - (4.42 - 5.387)) * np.sin(np.radians(51.9))
     assert turn_deg == pytest.approx(expected_deg, abs=0.05)
+
+
+def test_a_parent_without_geometry_takes_that_of_its_parts_or_is_named(tmp_path: Path) -> None:
+    document = cityjson()
+    document["CityObjects"]["mother"] = {"type": "Building", "children": ["kid"]}
+    document["CityObjects"]["kid"] = {"type": "BuildingPart", "parents": ["mother"]}
+    built = build(write_cityjson(tmp_path / "a.city.json", document), height_datum="cgvd1985")
+    said = [e for e in built.report.entries if e.reason == "source.model.no_shape"]
+    assert {e.values["examples"] for e in said} == {"mother", "kid"}  # not "house": it has parts
+    assert built.report.total.kept == 9
