@@ -25,7 +25,7 @@ __all__ = [
     "watch",
 ]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 COLUMN_TYPES = {
     "text": "TEXT",

@@ -40,8 +40,8 @@ def _to_3(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX IF NOT EXISTS cim_body_object ON cim_body (object_id)")
 
 
-def _to_4(connection: sqlite3.Connection) -> None:
-    """Schema 3 lacked columns that kinds have got since; what sources called so moves there."""
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Schemas 3 and 4 lack columns that kinds got since; what sources called so moves there."""
     for (name,) in connection.execute("SELECT DISTINCT kind FROM cim_layer").fetchall():
         table = quoted(name)
         present = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
@@ -58,6 +58,16 @@ def _to_4(connection: sqlite3.Connection) -> None:
                 "WHERE attributes IS NOT NULL AND json_type(attributes, ?1) IS NOT NULL",
                 (path,),
             )
+            connection.execute(
+                "INSERT INTO cim_field (layer, position, name, type, unit, en, zh, source, date, "
+                "licence) "
+                "SELECT l.layer, (SELECT COALESCE(MAX(position) + 1, 0) FROM cim_field f "
+                "WHERE f.layer = l.layer), ?2, ?3, ?4, ?5, ?6, '', '', '' "
+                "FROM cim_layer l WHERE l.kind = ?1 "
+                "ON CONFLICT (layer, name) DO UPDATE SET type = excluded.type, "
+                "unit = excluded.unit, en = excluded.en, zh = excluded.zh",
+                (name, field.name, field.type, field.unit, field.en, field.zh),
+            )
 
 
 def _add_tables(connection: sqlite3.Connection, *names: str) -> None:
@@ -70,7 +80,12 @@ def _add_tables(connection: sqlite3.Connection, *names: str) -> None:
         )
 
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _to_2, 2: _to_3, 3: _to_4}
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
+    1: _to_2,
+    2: _to_3,
+    3: _add_columns,
+    4: _add_columns,  # place.capacity_persons
+}
 
 
 def upgrade(path: Path | str) -> StoredTwin:
