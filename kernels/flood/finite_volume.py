@@ -172,15 +172,15 @@ def _reconstruct(
 ) -> None:  # fmt: skip
     """States at the low and the high side of a row of cells, and the bed's push between them."""
     n = here.h.size
-    slope, wet, by = room[0, :n], room[1, :n], room[2, :n]
+    slope, wet, by, tilt = room[0, :n], room[1, :n], room[2, :n], room[3, :n]
     _mask(wet, here, behind, ahead, numbers)
     _level_slopes(by, behind, here, ahead, numbers)
     _times(by, wet)
     _slopes(slope, behind.h, here.h, ahead.h, numbers)
     _times(slope, wet)
+    _tilt(tilt, slope, by, behind.z, here.z, ahead.z, numbers)
     _sides(low.h, high.h, here.h, slope)
-    _between(slope, by, behind.z, here.z, ahead.z, numbers)
-    _sides(low.z, high.z, here.z, slope)
+    _sides(low.z, high.z, here.z, tilt)
     half_g, dry, one = numbers[HALF_G], numbers[DRY], numbers[ONE]
     hm, hp, zm, zp = low.h, high.h, low.z, high.z
     for i in range(n):
@@ -192,19 +192,25 @@ def _reconstruct(
 
 
 @kernel
-def _between(
-    slope: Floats, level: Floats, za: Floats, z: Floats, zb: Floats, numbers: Floats
-) -> None:
+def _tilt(
+    tilt: Floats, slope: Floats, level: Floats, za: Floats, z: Floats, zb: Floats,
+    numbers: Floats,
+) -> None:  # fmt: skip
     """Half of the bed's slope, level less depth, which leaves no face above both its beds.
 
-    Without that the film on a sill tilts with the pond behind, and dams it.
+    Without that the film on a sill tilts with the pond behind, and dams it. The depth's slope
+    gives way as far as the level then asks, never grows: still water beside a wall with less
+    behind it keeps its level.
     """
     zero = numbers[ZERO]
-    for i in range(slope.size):
+    for i in range(tilt.size):
         up, down = z[i] - za[i], zb[i] - z[i]
         least = max(min(up, zero), min(down, zero))
         most = min(max(up, zero), max(down, zero))
-        slope[i] = min(max(level[i] - slope[i], least), most)
+        tilt[i] = min(max(level[i] - slope[i], least), most)
+    for i in range(tilt.size):
+        size = abs(slope[i])
+        slope[i] = min(max(level[i] - tilt[i], -size), size)
 
 
 @kernel
