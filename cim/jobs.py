@@ -50,7 +50,7 @@ class Cost:
             "steps": self.steps,
             "memory_mb": round(self.memory_mb, 1),
             "cpu_s": round(self.cpu_s, 2),
-            "minutes": round(self.cpu_s / 60.0, 3),
+            "minutes": float(f"{self.cpu_s / 60.0:.2g}"),
         }
 
 

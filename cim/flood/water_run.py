@@ -29,7 +29,7 @@ Boundary = Literal["wall", "free"]
 Array = NDArray[Any]
 
 _LOOK_EVERY = 8  # steps between two looks at speeds and gauges
-_POUR_EVERY = 2  # steps between two pourings of springs
+_POUR_EVERY = 1  # steps between two pourings of springs: lumps of two carry water over sills
 
 
 @dataclass(frozen=True)
