@@ -55,9 +55,10 @@ def _add_columns(connection: sqlite3.Connection) -> None:
             connection.execute(
                 f"UPDATE {table} SET {column} = json_extract(attributes, ?1), "
                 "attributes = json_remove(attributes, ?1) "
-                "WHERE attributes IS NOT NULL AND json_type(attributes, ?1) IS NOT NULL",
+                f"WHERE attributes IS NOT NULL AND json_type(attributes, ?1) IN ({_JSON[field.type]})",
                 (path,),
             )
+            _set_aside(connection, table, field.name)
             connection.execute(
                 "INSERT INTO cim_field (layer, position, name, type, unit, en, zh, source, date, "
                 "licence) "
@@ -68,6 +69,34 @@ def _add_columns(connection: sqlite3.Connection) -> None:
                 "unit = excluded.unit, en = excluded.en, zh = excluded.zh",
                 (name, field.name, field.type, field.unit, field.en, field.zh),
             )
+
+
+_JSON = {
+    "text": "'text'",
+    "real": "'integer', 'real'",
+    "integer": "'integer'",
+    "boolean": "'true', 'false'",
+    "instant": "'text'",
+}
+
+
+def _set_aside(connection: sqlite3.Connection, table: str, name: str) -> None:
+    """What a source called so and is no such value keeps its text, as ``NAME_before``."""
+    path, other = f'$."{name}"', f"{name}_before"
+    is_there = "attributes IS NOT NULL AND json_type(attributes, ?1) IS NOT NULL"
+    connection.execute(
+        "INSERT OR IGNORE INTO cim_field (layer, position, name, type, unit, en, zh, source, "
+        "date, licence) "
+        "SELECT DISTINCT t.layer, (SELECT COALESCE(MAX(position) + 1, 0) FROM cim_field f "
+        "WHERE f.layer = t.layer), ?2, 'text', '', ?2, ?2, '', '', '' "
+        f"FROM {table} t WHERE {is_there}",
+        (path, other),
+    )
+    connection.execute(
+        f"UPDATE {table} SET attributes = json_set(json_remove(attributes, ?1), ?2, "
+        f"CAST(json_extract(attributes, ?1) AS TEXT)) WHERE {is_there}",
+        (path, f'$."{other}"'),
+    )
 
 
 def _add_tables(connection: sqlite3.Connection, *names: str) -> None:

@@ -73,3 +73,21 @@ def test_the_columns_of_kinds_are_those_of_the_schema() -> None:
         "cim/store/schema.py, give the version before it the step _add_columns in "
         f"cim/store/upgrade.py, and add {SCHEMA_VERSION + 1}: {found!r} to COLUMNS here."
     )
+
+
+def test_what_a_source_called_so_and_is_no_such_value_keeps_its_text(tmp_path: Path) -> None:
+    path = tmp_path / "town.cim"
+    spots = [shapely.Point(FRAME.origin), shapely.Point(FRAME.origin[0] + 5.0, FRAME.origin[1])]
+    create(Twin("town", FRAME, {"place": layer("place", spots)}), path)
+    with closing(sqlite3.connect(generation(path) / "city.gpkg")) as old:
+        old.execute("ALTER TABLE place DROP COLUMN capacity_persons")
+        old.execute("DELETE FROM cim_field WHERE layer = 'place' AND name = 'capacity_persons'")
+        old.execute(
+            """UPDATE place SET attributes = '{"capacity_persons": "ca. 300"}' WHERE fid = 1"""
+        )
+        old.execute("""UPDATE place SET attributes = '{"capacity_persons": 40}' WHERE fid = 2""")
+        old.execute("UPDATE cim_meta SET value = '4' WHERE key = 'schema'")
+        old.commit()
+    table = upgrade(path).table("place")
+    assert table.numbers("capacity_persons", default=-1.0).tolist() == [-1.0, 40.0]
+    assert table.column("capacity_persons_before").tolist()[0] == "ca. 300"
