@@ -55,7 +55,8 @@ def _add_columns(connection: sqlite3.Connection) -> None:
             connection.execute(
                 f"UPDATE {table} SET {column} = json_extract(attributes, ?1), "
                 "attributes = json_remove(attributes, ?1) "
-                f"WHERE attributes IS NOT NULL AND json_type(attributes, ?1) IN ({_JSON[field.type]})",
+                "WHERE attributes IS NOT NULL "
+                f"AND json_type(attributes, ?1) IN ({_JSON[field.type]})",
                 (path,),
             )
             _set_aside(connection, table, field.name)
