@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cim import messages
+from cim.errors import RequestError
 from cim.model.result import Result
 from cim.model.twin import TwinView
 from scenes.render import render_scene
@@ -76,7 +77,7 @@ def show(scene: Scene, city: Any, result: Result | None = None, *, live: bool = 
     city
         A `cim.City` or a view of a twin.
     result
-        A run to show over it.
+        A result to show over it; goes before the scene's `run`, a kept one of the city.
     live
         The page of `cim render -o x.html` in a frame, to turn, click and run through time,
         instead of a still. It needs neither a server nor OpenGL on this machine, and is kept
@@ -87,9 +88,9 @@ def show(scene: Scene, city: Any, result: Result | None = None, *, live: bool = 
     MissingError
         A still is asked for and this machine cannot draw.
     RequestError
-        The twin is empty.
+        The twin is empty, or it keeps no such run or scheme.
     """
-    view: TwinView = getattr(city, "view", city)
+    view, result = _asked(scene, city, result)
     with tempfile.TemporaryDirectory() as folder:
         if live:
             path = Path(folder) / "scene.html"
@@ -101,6 +102,26 @@ def show(scene: Scene, city: Any, result: Result | None = None, *, live: bool = 
         drawn = render_scene(scene, view, result, path=path)
         told = (drawn.failed, drawn.inside)
         return Shown(_caption(scene, view, result, *told), scene.size, *told, png=path.read_bytes())
+
+
+def _asked(scene: Scene, city: Any, result: Result | None) -> tuple[TwinView, Result | None]:
+    """Return the twin under the scene's or its run's scheme, and the run, as `cim render` does."""
+    from cim.store import open_run, open_scheme
+
+    view: TwinView = getattr(city, "view", city)
+    stored = getattr(view, "base", view)  # under a scheme lies the twin that keeps the runs
+    path: Path | None = getattr(stored, "path", None)
+    laid = scene.scheme
+    if result is None and scene.run is not None:
+        if path is None:  # a twin in memory keeps nothing
+            raise RequestError("store.no_run", given=scene.run, values={"known": "-"})
+        result = open_run(path, scene.run)
+        laid = result.scheme if laid is None else laid
+    if laid is not None and laid != view.scheme:
+        if path is None:
+            raise RequestError("store.no_scheme", given=laid, values={"known": "-"})
+        view = open_scheme(path, laid)
+    return view, result
 
 
 def _caption(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cim import messages
 from cim._version import VERSION
+from cim.flood import drains
 from cim.flood.drains import DrainBalance
 from cim.flood.engine import Engine
 from cim.flood.ground import Site
@@ -111,7 +112,7 @@ def answer(
         times_s=times_s,
         grid=site.frame,
         balance=_balance(setting, engine),
-        notes=tuple(_notes(setting, asked)),
+        notes=tuple(_notes(setting, asked, pipes)),
     )
 
 
@@ -210,7 +211,7 @@ def _balance(setting: Setting, engine: Engine) -> dict[str, float]:
     return {**ledger, **moved, **rain, "stored_m3": stored, "error_rel": abs(error) / total}
 
 
-def _notes(setting: Setting, asked: Asked) -> Iterator[dict[str, str]]:
+def _notes(setting: Setting, asked: Asked, pipes: DrainBalance | None) -> Iterator[dict[str, str]]:
     site = setting.site
     yield _both(f"flood.note.{asked.numerics.solver}", given=asked.numerics.order)
     if not asked.borders:
@@ -234,6 +235,7 @@ def _notes(setting: Setting, asked: Asked) -> Iterator[dict[str, str]]:
     rules = ("flood.arrival_depth_m", "flood.lane_depth_m", "flood.ground_floor_depth_m")
     for key, given in setting.notes:
         yield _both(key, given=given)
+    yield from _unclosed(setting, pipes)
     for key in dict.fromkeys(reason for _, reason in setting.left_out):
         count = sum(reason == key for _, reason in setting.left_out)
         said = {lang: messages.text(key, {}, lang=lang) for lang in messages.LANGUAGES}
@@ -245,6 +247,21 @@ def _notes(setting: Setting, asked: Asked) -> Iterator[dict[str, str]]:
         }
     for key in (*asked.storm.standards, *rules, *setting.standards):
         yield {lang: cite(key, lang) for lang in messages.LANGUAGES}
+
+
+def _unclosed(setting: Setting, pipes: DrainBalance | None) -> Iterator[dict[str, str]]:
+    """Say where SWMM's own count of the water does not close."""
+    limit = standard("flood.drains_continuity").number()
+    if pipes is None or setting.pipes is None or abs(pipes.continuity_error) <= limit:
+        return
+    yield _both(
+        "flood.note.continuity",
+        given=f"{pipes.continuity_error:+.2%}",
+        volume=f"{pipes.continuity_error * pipes.swmm_received_m3:+.2f}",
+        limit=f"{limit:.0%}",
+        step=f"{drains.ROUTING_STEP_S:g}",
+        nodes=", ".join(setting.pipes.drains.worst) or "-",
+    )
 
 
 def _both(key: str, **values: object) -> dict[str, str]:

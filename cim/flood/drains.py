@@ -9,6 +9,7 @@ ours.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,6 +89,7 @@ class Drains:
         self.open = np.isfinite(crest_m) & ~sewer.outfall
         self.crest_m = np.where(self.open, crest_m, 0.0)
         self.taken_m3 = np.zeros(len(crest_m))  # net, by node
+        self.worst: tuple[str, ...] = ()  # nodes where SWMM's count closes least, once it is over
         self._openings = openings(sewer)
         self._duration_s = duration_s
         self._rate = np.zeros(len(crest_m))
@@ -151,8 +153,18 @@ class Drains:
             self._swmm.swmm_end()
             self._swmm.swmm_close()
             self._swmm, _running = None, False
+            self.worst = self._least_closed()
         if self._folder is not None:
             self._folder.cleanup()
+
+    def _least_closed(self) -> tuple[str, ...]:
+        """Read SWMM's list of its highest errors by node; a piece of a pipe counts to its start."""
+        assert self._folder is not None
+        report = Path(self._folder.name) / "drains.rpt"
+        _, _, after = report.read_text(errors="replace").partition("Highest Continuity Errors")
+        listed, _, _ = after.partition("Highest Flow Instability")
+        numbers = (int(found) for found in re.findall(r"Node N(\d+)\S* \(", listed))
+        return tuple(dict.fromkeys(self.sewer.node_ids[i] for i in numbers))
 
     @property
     def head_m(self) -> Floats:

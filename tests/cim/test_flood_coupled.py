@@ -16,6 +16,7 @@ from cim.flood.structures import find_structures
 from cim.jobs import Job
 from cim.model import Twin
 from cim.model.result import Result
+from cim.registry import standard
 from tests.cim.test_flood import bare, basin
 from tests.cim.test_flood_drains import street_drain
 from tests.towns import EAST, NORTH, box, layer
@@ -60,6 +61,23 @@ def test_street_and_pipes_move_the_same_water_and_the_balance_closes() -> None:
     dry = asked(street(), drains="sinks")
     assert "drains" not in dry.summary
     assert result.balance["stored_m3"] < dry.balance["stored_m3"]
+
+
+@pytest.mark.parametrize(("depth_mm", "closes"), [(60.0, True), (5.0, False)])
+def test_a_count_of_swmm_that_does_not_close_is_said_in_the_notes(
+    depth_mm: float, closes: bool
+) -> None:
+    """A light shower leaves little in the pipes, and SWMM's error of it is several per cent."""
+    view = street()
+    result = asked(view, drains="pipes", storm=even_storm(depth_mm=depth_mm, duration_min=8))
+    error = result.summary["drains"]["continuity_error"]
+    assert (abs(error) <= standard("flood.drains_continuity").number()) is closes
+    said = [note for note in result.notes if f"{error:+.2%}" in note["en"]]
+    assert len(said) == (not closes)
+    for note in said:
+        named = [id_ for id_ in view.table("pipe_node").ids if id_ in note["en"]]
+        assert named and all(id_ in note["zh"] for id_ in named)
+        assert f"{error:+.2%}" in note["zh"] and "1%" in note["zh"]
 
 
 def test_a_stopped_flood_with_pipes_goes_on_to_the_same_bits(tmp_path: Path) -> None:

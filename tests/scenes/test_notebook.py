@@ -7,10 +7,14 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import shapely
 from PIL import Image
 
 import cim
+from cim.errors import RequestError
+from cim.model.result import GridFrame, Result
 from scenes import probe
 from scenes.notebook import show
 from scenes.scene import Scene
@@ -21,6 +25,16 @@ from tests.scenes.test_web import rising
 from tests.towns import town
 
 SMALL = Scene(size=(320, 180))
+
+
+def over(city: cim.City, *, scheme: str) -> Result:
+    """A metre of water over the middle of a city."""
+    xmin, ymin, xmax, ymax = shapely.total_bounds(city.view.table("building").geometry)
+    west, north = (xmin + xmax) / 2 - 200.0, (ymin + ymax) / 2 + 200.0
+    frame = GridFrame(west=west, north=north, cell_m=20.0, rows=20, cols=20)
+    made = replace(rising(), grid=frame, scheme=scheme, twin_version=city.view.version)
+    deep = replace(made.fields[0], values=np.full((3, 20, 20), 1.0, np.float32))
+    return replace(made, fields=(deep,))
 
 
 def test_a_still_comes_with_its_caption_in_the_scenes_language(screen: None) -> None:
@@ -36,6 +50,37 @@ def test_a_still_comes_with_its_caption_in_the_scenes_language(screen: None) -> 
 def test_a_city_is_shown_as_its_view_is(screen: None, sketch: Path) -> None:
     shown = SMALL.show(cim.open(sketch))
     assert shown.png is not None and shown.failed == {}
+
+
+def test_the_run_that_a_scene_names_is_shown_under_its_scheme(screen: None, sketch: Path) -> None:
+    city = cim.open(sketch)
+    city.scheme("pumps", [])
+    run = city.save(over(city, scheme="pumps"))
+    named, plain = replace(SMALL, run=run), SMALL.show(city)
+    shown = named.show(city)
+    assert shown.png != plain.png
+    for part in ("flood", "scheme pumps"):
+        assert part in shown.caption.lower() and part not in plain.caption.lower()
+    given = SMALL.show(city.scheme("pumps"), city.run(run))
+    for where in (city.view, city.scheme("pumps"), city.scheme("pumps").view):
+        again = named.show(where)
+        assert (
+            (again.png, again.caption) == (given.png, given.caption) == (shown.png, given.caption)
+        )
+    own = named.show(city, replace(city.run(run), titles={"en": "mine", "zh": "我的"}))
+    assert "mine" in own.caption
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_run_or_scheme_that_is_not_kept_is_an_error(sketch: Path, live: bool) -> None:
+    for city in (cim.open(sketch), town()):
+        for scene, key in (
+            (replace(SMALL, run="flood-0000"), "store.no_run"),
+            (replace(SMALL, scheme="none"), "store.no_scheme"),
+        ):
+            with pytest.raises(RequestError) as caught:
+                scene.show(city, live=live)
+            assert caught.value.key == key
 
 
 def test_the_live_page_turns_in_the_frame_of_a_notebook(
