@@ -309,6 +309,8 @@ def _facade(
                 group.corners(guid), group.seen[guid], foot_m=group.floor_level_m,
             )  # fmt: skip
             if mesh is not model.pool.meshes[key]:
+                if not len(mesh.triangles):
+                    continue
                 key = mesh_id(mesh, materials)
                 meshes.setdefault(key, mesh)
         yield Instance(owner, key, model.matrix @ placed.matrix, lod="3", cim_level=4)

@@ -49,6 +49,11 @@ class Coupling(Protocol):
         """Longest time between two exchanges."""
         ...
 
+    @property
+    def any_time(self) -> bool:
+        """Whether it may act sooner, at the end of a run."""
+        ...
+
     def act(self, depth_at: DepthAt, *, t_s: float, dt_s: float) -> list[Exchange]:
         """Say what changes hands.
 
@@ -78,6 +83,7 @@ class Pipes:
     """
 
     every_s = 4.0
+    any_time = False  # SWMM wants whole steps
 
     def __init__(self, drains: Drains, *, cell: Cells, bed_m: Floats, cell_m: float) -> None:
         self.drains = drains
@@ -111,7 +117,9 @@ class Pipes:
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all that was ever handed over: SWMM has no state that could be taken up."""
         history = self.drains.history
-        volumes = np.array([volume for _, volume in history]).reshape(len(history), -1)
+        volumes = np.array([volume for _, volume in history]).reshape(
+            len(history), len(self._level_m)
+        )
         return {"dt_s": np.array([dt_s for dt_s, _ in history]), "volumes_m3": volumes}
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
@@ -149,12 +157,17 @@ class Soil:
     """
 
     every_s = 20.0
+    any_time = True
 
     def __init__(
-        self, law: str, *, cells: Cells, numbers: Floats, storm: Storm, cell_m: float
-    ) -> None:
+        self, law: str, *, cells: Cells, numbers: Floats, storm: Storm, cell_m: float,
+        zones: tuple[Cells, Sequence[Storm]] | None = None,
+    ) -> None:  # fmt: skip
         self.law, self.cells, self._numbers = law, cells, numbers
-        self._storm, self._area_m2 = storm, cell_m**2
+        zone = None if zones is None else zones[0]
+        self._storms: Sequence[Storm] = [storm] if zones is None else zones[1]
+        self._zone = np.zeros_like(cells) if zone is None else zone.ravel()[cells]
+        self._area_m2 = cell_m**2
         self.soaked_m = np.zeros(len(cells))
 
     def act(self, depth_at: DepthAt, *, t_s: float, dt_s: float) -> list[Exchange]:
@@ -170,11 +183,14 @@ class Soil:
         elif self.law == "constant":
             laws.constant(lying, first, dt_s, out)
         else:
-            before = np.full(len(lying), self._storm.fallen_m(t_s - dt_s))
-            after = np.full(len(lying), self._storm.fallen_m(t_s))
+            before, after = self._fallen_m(t_s - dt_s), self._fallen_m(t_s)
             laws.curve_number(lying, before, after, first, out)
         self.soaked_m += out
         return [Exchange("infiltrated_m3", self.cells, -out * self._area_m2)]
+
+    def _fallen_m(self, t_s: float) -> Floats:
+        """(cells,) what fell on each; zone -1, the last one, is dry."""
+        return np.array([*(s.fallen_m(t_s) for s in self._storms), 0.0])[self._zone]
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what a run needs to go on."""
@@ -189,6 +205,7 @@ class Works:
     """Weirs, culverts, pumps and tanks of the twin."""
 
     every_s = 1.0  # at 4 s its pulses swing the pond that it sucks from
+    any_time = True
 
     def __init__(self, structures: Structures, *, bed_m: Floats, cell_m: float) -> None:
         self.structures = structures
@@ -205,7 +222,8 @@ class Works:
         there = np.where(give >= 0, np.where(back, depth[1], depth[0]) * self._area_m2, np.inf)
         moved = _shared(np.minimum(np.abs(wanted), _MOST_SHARE * there), give, _MOST_SHARE * there)
         moved = s.took(np.sign(wanted) * moved)
-        inside, tank = (give >= 0) & (to >= 0), s.is_a("tank")
+        tank = s.is_a("tank")
+        inside = (give >= 0) & (to >= 0) & ~tank
         outside = (give >= 0) & (to < 0) & ~tank
         return [
             Exchange("through_structures_m3", give[inside], -moved[inside]),
@@ -250,6 +268,7 @@ class ZonedRain:
     """
 
     every_s = 10.0
+    any_time = True
 
     def __init__(
         self, *, zone: Cells, storms: Sequence[Storm], share: Floats, cell_m: float
@@ -270,6 +289,7 @@ class Watch:
     """A note of the water on a few cells, finer in time than the frames of a run."""
 
     every_s = 30.0
+    any_time = True
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
@@ -323,7 +343,7 @@ class Meeting:
             due.append(self._looked_s + self.danger.every_s)
         return min(due, default=np.inf)
 
-    def act(self, water: Water, *, t_s: float, cell_m: float) -> None:
+    def act(self, water: Water, *, t_s: float, cell_m: float, last: bool = False) -> None:
         """Let every coupling that is due act on the water, in place, one after the other.
 
         Parameters
@@ -343,11 +363,13 @@ class Meeting:
             held: Floats = depth[row, col].astype(np.float64) + carry[row, col]
             return held
 
-        if self.danger is not None and t_s >= self._looked_s + self.danger.every_s - 1e-9:
+        due_s = np.inf if self.danger is None else self._looked_s + self.danger.every_s - 1e-9
+        if self.danger is not None and (last or t_s >= due_s):
             self.danger.look(water, t_s=t_s)
             self._looked_s = t_s
         for i, one in enumerate(self.couplings):
-            if t_s < self._last_s[i] + one.every_s - 1e-9:
+            early = t_s < self._last_s[i] + one.every_s - 1e-9
+            if early and not (last and t_s > self._last_s[i] and one.any_time):
                 continue
             for change in one.act(depth_at, t_s=t_s, dt_s=t_s - self._last_s[i]):
                 self._move(depth, carry, change, cell_m)

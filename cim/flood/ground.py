@@ -308,7 +308,7 @@ def _shared(
 ) -> Floats:
     """Area that rains into each cell, in cells: its own, and roofs beside it."""
     share = open_.astype(np.float64).ravel()
-    roofs = (owner >= 0) & known
+    roofs = (owner >= 0) & known & ~open_  # what is porous rains for itself
     count = int(owner.max()) + 1
     roof_cells = np.bincount(owner[roofs], minlength=count).astype(np.float64)
     walls = np.bincount(building, minlength=count)

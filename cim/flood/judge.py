@@ -413,14 +413,14 @@ def _danger(
                     {"en": en, "zh": zh})
         for name, unit, values, en, zh in made
     ]  # fmt: skip
-    rank = hazard_class(danger.hazard_m2_s)
+    rank = hazard_class(np.where(shut, 0.0, danger.hazard_m2_s))  # not what stands on roofs
     names = ("some", "most", "all")
     summary["danger"] = {
         "looked_every_s": danger.every_s,
-        "speed_max_mps": round(float(danger.speed_mps.max(initial=0.0)), 3),
+        "speed_max_mps": round(float(danger.speed_mps[~shut].max(initial=0.0)), 3),
         **{f"area_danger_for_{who}_m2": float((rank == i + 1).sum() * cell_m2)
            for i, who in enumerate(names)},
-        **{f"area_unsafe_{who}_m2": float(where.sum() * cell_m2)
+        **{f"area_unsafe_{who}_m2": float((where & ~shut).sum() * cell_m2)
            for who, where in danger.unsafe.items()},
     }  # fmt: skip
     rules["danger"] = "flood.hazard_classes, flood.debris_factor, flood.person_dv_m2_s"

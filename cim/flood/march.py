@@ -22,9 +22,6 @@ __all__ = ["Companion", "Keeping", "march"]
 
 Array = NDArray[Any]
 
-_SMALL_CELLS = 100_000
-"""Below, one thread works: two wait for each other longer (measured: 19 against 402 CPU s)."""
-
 
 class Companion(Protocol):
     """Who goes along with the water: acts between two slices, and can be taken up again."""
@@ -87,20 +84,6 @@ def march(
     CancelledError
         The job was cancelled.
     """
-    from kernels._jit import set_threads
-
-    before = set_threads(1) if engine.depth_m.size < _SMALL_CELLS else None
-    try:
-        _march(engine, until_s, companions, job, keeping)
-    finally:
-        if before is not None:
-            set_threads(before)
-
-
-def _march(
-    engine: Engine, until_s: float, companions: Mapping[str, Companion], job: Job,
-    keeping: Keeping | None,
-) -> None:  # fmt: skip
     t_s = 0.0
     found = keeping.file.read(keeping.question) if keeping else None
     if found is not None:

@@ -150,7 +150,11 @@ def flood(
         keeping = None
         if checkpoint is not None:
             said = {**asked.parameters, "twin": view.version, "scheme": view.scheme}
-            question = fingerprint(said, setting.solid_m, setting.site.drain_mm_h)
+            where = np.empty(0) if zones is None else zones[0]
+            rains = [{"ends": s.ends_s, "mm_h": s.rain_mm_h}
+                     for s in (storm, *(zones[1] if zones else ()))]  # fmt: skip
+            said["rains"] = rains
+            question = fingerprint(said, setting.solid_m, setting.site.drain_mm_h, where)
             keeping = Keeping(checkpoint, question)
         job.step(0.0, asked.duration_s, what="flood.compiling")
         along: dict[str, Companion] = {"meeting": _Met(setting.meeting), "frames": frames}
@@ -288,7 +292,7 @@ class _Met:
         return self._meeting.next_s()
 
     def act(self, engine: Engine, *, from_s: float, t_s: float, last: bool) -> None:
-        self._meeting.act(engine.water, t_s=t_s, cell_m=engine.cell_m)
+        self._meeting.act(engine.water, t_s=t_s, cell_m=engine.cell_m, last=last)
 
     def state(self) -> dict[str, NDArray[Any]]:
         return self._meeting.state()

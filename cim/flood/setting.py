@@ -163,14 +163,15 @@ def set_up(
     pipes, site = _pipes(view, site, drains, duration_s, stack, made)
     works = _works(view, site, made)
     if infiltration != "none":
-        _soil(view, site, infiltration, storm, made)
+        _soil(view, site, infiltration, storm, zones, made)
     sills = find_sills(view, site)
     watch = Watch(np.maximum(sills.cell, 0)) if len(sills.ids) else None
     if watch is not None:
         made.couplings.append(watch)
     danger = Watcher(site.frame.shape)
     found = _walls(view, site, made) if walls else Crossings()
-    found.found.update(site.gaps.found)
+    for face, (crest_m, open_share) in site.gaps.found.items():
+        found.add(face, crest_m, open_share)
     made.standards += ["flood.debris_factor", "flood.hazard_classes", "flood.person_dv_m2_s"]
     return Setting(
         site=site,
@@ -285,7 +286,10 @@ def _walls(view: TwinView, site: Site, made: _Made) -> Crossings:
     return found
 
 
-def _soil(view: TwinView, site: Site, law: Law, storm: Storm, made: _Made) -> None:
+def _soil(
+    view: TwinView, site: Site, law: Law, storm: Storm,
+    zones: tuple[NDArray[np.int64], Sequence[Storm]] | None, made: _Made,
+) -> None:  # fmt: skip
     """Let water into greens and bare ground; everything else is sealed."""
     entry = standard(_TABLES[law])
     surface = np.full(site.frame.shape, -1)
@@ -316,7 +320,7 @@ def _soil(view: TwinView, site: Site, law: Law, storm: Storm, made: _Made) -> No
     if len(cells):
         made.couplings.append(
             Soil(law, cells=cells, numbers=np.ascontiguousarray(numbers), storm=storm,
-                 cell_m=site.frame.cell_m)
+                 cell_m=site.frame.cell_m, zones=zones)
         )  # fmt: skip
 
 

@@ -260,6 +260,7 @@ def _raster(path: Path) -> _Raster:
                 if not square or move.b or move.d:
                     raise SourceError("flood.raster_cells", given=path.name)
                 values = data.read(1, masked=True).astype(np.float64).filled(np.nan)
+                values = values * data.scales[0] + data.offsets[0]
                 frame = GridFrame(move.c, move.f, float(move.a), data.height, data.width)
                 return _Raster(np.where(np.isfinite(values), values, np.nan), frame, data.crs)
     except (RasterioError, OSError) as error:

@@ -6,9 +6,11 @@ names that climb out, links, and contents that swell beyond reason refuse the wh
 
 from __future__ import annotations
 
+import os
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -119,7 +121,10 @@ def _write(file: IO[bytes], target: Path, size: int, path: Path) -> Path:
     """Write one member, never more than the archive declares of it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("wb") as out:
-        shutil.copyfileobj(_Limited(file, size, path), out)
+        limited = _Limited(file, size, path)
+        shutil.copyfileobj(limited, out)
+    mark = (limited.mark >> 1) * 10**9  # its time is of its bytes: the same when unpacked again
+    os.utime(target, ns=(mark, mark))
     return target
 
 
@@ -128,10 +133,12 @@ class _Limited:
 
     def __init__(self, file: IO[bytes], size: int, path: Path) -> None:
         self._file, self._left, self._path = file, size, path
+        self.mark = 0
 
     def read(self, count: int = -1) -> bytes:
         data = self._file.read(count)
         self._left -= len(data)
+        self.mark = zlib.crc32(data, self.mark)
         if self._left < 0:
             raise _too_large(self._path, MOST_BYTES)
         return data

@@ -72,12 +72,13 @@ def with_heights(
     report.note("source.heights_measured", file="", layer=table.layer, values=says)
     source = f"{surface.source} − {terrain.source}"
     texts = np.full(len(table), None, dtype=object)
+    texts[:] = table.columns.get("height_quality", texts)  # measured before: an update
     texts[lacking] = quality[lacking]
     columns = {
         **table.columns,
         "height_m": np.where(new, height, given),
         "height_quality": texts,
-        "height_spread_m": np.where(lacking, spread, np.nan),
+        "height_spread_m": np.where(lacking, spread, table.numbers("height_spread_m")),
     }
     fields = (
         *(f for f in table.fields if f.name not in ("height_quality", "height_spread_m")),

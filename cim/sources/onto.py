@@ -65,7 +65,11 @@ def _over(grid: Grid, source: Grid | None, standing: TwinView, report: Report) -
     old = standing.grid(grid.layer)
     beside = np.isfinite(old.values) & ~np.isfinite(on_cells(grid, old.frame, smooth=False))
     if not beside.any():
-        return {}
+        has = "terrain_source" in standing.grids()
+        if grid.layer != "terrain" or source is not None or not has:
+            return {}
+        ones = np.where(np.isfinite(grid.values), np.float32(1), np.float32(np.nan))
+        return {"terrain_source": replace(grid, layer="terrain_source", unit="class", values=ones)}
     ranked = [Ranked(grid, _OVER, grid.source or grid.layer), Ranked(old, _UNDER, standing.name)]
     whole, origin = merged(ranked, report=report, fill=False)
     if origin is None:

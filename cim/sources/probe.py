@@ -56,6 +56,7 @@ _WORDS = {
     "terrain": ("dem", "dtm", "terrain", "ground", "地形", "高程"),
 }  # fmt: skip
 _MODELS = ("cityjson", "citygml")
+_FORMS = frozenset("gml xml citygml json jsonl city cityjson compress compressed min".split())
 _BY_DIMENSION = {0: "generic", 1: "road", 2: "building"}
 _DIMENSION_OF = {"point": 0, "line": 1, "polygon": 2}
 
@@ -145,12 +146,13 @@ def _one_form_each(files: list[Path], spec: LayerSpec, report: Report) -> list[P
     """Return the files without other forms of a city model that is there already, said aloud.
 
     A model is often delivered as CityGML and CityJSON side by side: taken twice, every
-    building would stand twice. Forms of one model have the same name up to its first dot.
+    building would stand twice. Forms of one model have one name but for
+    the words of `_FORMS` at its end.
     """
     forms: dict[tuple[Path, str], list[Path]] = {}
     for file in files:
         if check_file(file).reader in _MODELS:
-            forms.setdefault((file.parent, file.name.split(".")[0]), []).append(file)
+            forms.setdefault((file.parent, _bare(file.name)), []).append(file)
     left_out: set[Path] = set()
     for some in (names for names in forms.values() if len(names) > 1):
         some.sort(key=lambda f: (f.suffix.lower() not in (".gml", ".xml", ".citygml"), f.name))
@@ -161,6 +163,13 @@ def _one_form_each(files: list[Path], spec: LayerSpec, report: Report) -> list[P
                 says = {"member": file.name, "taken": taken.name}
                 report.note("source.archive_same", file=spec.file.name, layer="", values=says)
     return [file for file in files if file not in left_out]
+
+
+def _bare(name: str) -> str:
+    words = name.split(".")
+    while len(words) > 1 and words[-1].lower() in _FORMS:
+        words.pop()
+    return ".".join(words)
 
 
 def _is_readable(spec: LayerSpec) -> bool:

@@ -59,6 +59,14 @@ def _add_columns(connection: sqlite3.Connection) -> None:
                 f"AND json_type(attributes, ?1) IN ({_JSON[field.type]})",
                 (path,),
             )
+            held = "json_extract(before, '$.attributes')"
+            connection.execute(  # older versions are read from the history; || drops the subtype
+                f"UPDATE cim_history SET before = json_set(before, ?1, json_extract({held}, ?1), "
+                f"'$.attributes', json_remove({held}, ?1) || '') WHERE before IS NOT NULL "
+                "AND layer IN (SELECT layer FROM cim_layer WHERE kind = ?2) "
+                f"AND json_type({held}, ?1) IN ({_JSON[field.type]})",
+                (path, name),
+            )
             _set_aside(connection, table, field.name)
             connection.execute(
                 "INSERT INTO cim_field (layer, position, name, type, unit, en, zh, source, date, "

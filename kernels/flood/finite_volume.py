@@ -669,6 +669,7 @@ def _update_momentum(
         numbers[ZERO], numbers[ONE], numbers[TWO], numbers[FOUR], numbers[HALF],
     )  # fmt: skip
     four_thirds, third = numbers[C43], numbers[C13]
+    dx_dt, tiny = numbers[DX_DT], numbers[TINY]
     _pushed(qx, now.flux_x[j, 1 : m - 1], rows[at + 1, 2:m], rows[at + 2, 1 : m - 1],
             rows[_SX + j % 4, 1 : m - 1], a[5, 1 : m - 1], a[3, 1 : m - 1], numbers)  # fmt: skip
     _pushed(qy, now.flux_y[j, 1 : m - 1], rows[hi + 1, 1 : m - 1], rows[lo + 2, 1 : m - 1],
@@ -687,6 +688,9 @@ def _update_momentum(
         over = root * root * root
         speed = math.sqrt(qx[i] * qx[i] + qy[i] * qy[i]) * over
         slow = two / (one + math.sqrt(one + four * (dt * rough[i]) * speed * (over * root)))
+        # no water crosses more than a cell in a step: what a drained cell keeps of its push
+        # would else race on a film that rounding left
+        slow = min(slow, dx_dt / max(speed, tiny))
         drag[i] = slow if depth[i] > dry else zero
     hu2, hv2, h2 = then.flux_x[j, 1 : m - 1], then.flux_y[j, 1 : m - 1], then.depth[j, 1 : m - 1]
     _times(qx, drag)

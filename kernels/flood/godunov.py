@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import kernel, prange
+from kernels._jit import kernel, prange, threads_for
 from kernels.flood import finite_volume as fv
 from kernels.flood.edges import (
     DISCHARGE,
@@ -195,7 +195,8 @@ def advance(
     )
     middle = water.now if order == 1 else State(*(np.zeros_like(a) for a in water.now))
     faces = no_faces((rows - 2, columns - 2)) if faces is None else faces
-    steps = _advance(ground, water, middle, edges, faces, work, order, most_steps)
+    with threads_for(ground.bed_m.size):
+        steps = _advance(ground, water, middle, edges, faces, work, order, most_steps)
     if steps % 2 == 1:
         for now, then in zip(water.now, water.then, strict=True):
             np.copyto(now, then)

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import kernel, prange
+from kernels._jit import kernel, prange, threads_for
 from kernels.flood import sweep as at
 from kernels.flood.blocks import (
     COLUMNS,
@@ -195,7 +195,8 @@ def advance(
         skip_dry=skip_dry,
     )
     faces = no_faces((ground.bed_m.shape[0] - 2, columns - 2)) if faces is None else faces
-    steps = _advance(ground, water, edges, faces, work, blocks)
+    with threads_for(ground.bed_m.size):
+        steps = _advance(ground, water, edges, faces, work, blocks)
     return float(clock[_T]), steps
 
 

@@ -255,6 +255,30 @@ def test_a_porous_building_lets_through_what_is_not_built_over() -> None:
     assert np.isnan(lay_out(whole, cell_m=8.0, buildings="porous").bed_m).sum() == 4
 
 
+def test_a_roof_that_lets_water_through_rains_once() -> None:
+    house = layer("building", [box(17, 17, 14, 14)], height_m=[5.0])
+    coarse = bare(np.full((6, 6), 3.0), cell_m=8.0, building=house)
+    rained = [
+        flood(coarse, storm=even_storm(depth_mm=100, duration_min=5), cell_m=8.0, duration_s=400.0,
+              buildings=how, borders=[Border("wall")]).balance["rain_m3"]
+        for how in ("holes", "porous")
+    ]  # fmt: skip
+    assert rained[1] == pytest.approx(rained[0], rel=1e-6)
+
+
+def test_what_is_due_is_done_at_the_end_of_a_run_of_any_length() -> None:
+    steep = bare(np.tile(3.0 + 0.3 * np.arange(20.0), (20, 1)))
+    storm = even_storm(depth_mm=600, duration_min=1)
+    short = flood(steep, storm=storm, cell_m=1.0, duration_s=29.0, borders=[Border("wall")])
+    assert short.field("speed_max_mps").values.max() > 1.0
+    zones = (np.zeros((20, 20), np.int64), [storm])
+    even, zoned = (
+        flood(steep, storm=storm, cell_m=1.0, duration_s=25.0, borders=[Border("wall")], **more)
+        for more in ({}, {"zones": zones})
+    )
+    assert zoned.balance["rain_m3"] == pytest.approx(even.balance["rain_m3"], rel=1e-6)
+
+
 # ---------------------------------------------------------------- cost and memory
 @SOLVERS
 @pytest.mark.parametrize("ground", ["bowl", "plane"])

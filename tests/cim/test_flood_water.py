@@ -156,3 +156,23 @@ def test_a_terrain_to_which_no_water_comes_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="No water"):
         flood_files(dem, tmp_path / "out", duration_s=30.0)
     assert not (tmp_path / "out").exists()
+
+
+def test_whole_millimetres_with_a_scale_are_the_terrain_in_metres(tmp_path: Path) -> None:
+    path = terrain(tmp_path / "metres.tif")
+    with rasterio.open(path) as file:
+        bed, profile = np.round(file.read(1), 3), file.profile
+    whole = tmp_path / "whole.tif"
+    numbers = np.where(np.isnan(bed), -32768, np.round((bed - 1.5) * 1000)).astype(np.int16)
+    with rasterio.open(whole, "w", **{**profile, "dtype": "int16", "nodata": -32768}) as file:
+        file.write(numbers, 1)
+        file.scales, file.offsets = (0.001,), (1.5,)
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(bed, 1)
+    deep = []
+    for dem in (path, whole):
+        flood_files(dem, tmp_path / dem.stem, duration_s=60.0, rain_mm_h=100.0, precision="f64")
+        with rasterio.open(tmp_path / dem.stem / "depth.tif") as file:
+            deep.append(file.read(1))
+    np.testing.assert_allclose(deep[0], deep[1], atol=1e-6)
+    assert np.nanmax(deep[0]) > 0.0

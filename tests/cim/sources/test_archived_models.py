@@ -20,6 +20,8 @@ def packed(folder: Path, *names: str) -> Path:
         "town.json": write_cityjson,
         "town.compress.json": lambda at: at.write_text(json.dumps(old)),
         "other.json": write_cityjson,
+        "town.north.json": write_cityjson,
+        "town.south.json": write_cityjson,
     }
     with zipfile.ZipFile(folder / "set.zip", "w") as archive:
         for name in names:
@@ -52,6 +54,12 @@ def test_two_models_of_different_names_are_both_read(tmp_path: Path) -> None:
         district_from_files([packed(tmp_path, "town.gml", "other.json")], height_datum="cgvd1985")
     )
     assert built.report.total.read == 10
+
+
+def test_tiles_of_one_model_are_all_read(tmp_path: Path) -> None:
+    tiles = packed(tmp_path, "town.north.json", "town.south.json")
+    built = build_twin(district_from_files([tiles], height_datum="cgvd1985"))
+    assert built.report.total.read == 14
 
 
 def test_a_lone_model_of_an_unknown_version_is_still_refused(tmp_path: Path) -> None:

@@ -152,7 +152,10 @@ def test_the_eight_mirrored_grids_give_the_mirrored_bits(seed: int, slope: float
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_threads_and_slices_change_no_bit(dtype: type[np.floating[Any]]) -> None:
+def test_threads_and_slices_change_no_bit(
+    dtype: type[np.floating[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_jit, "_FEW_CELLS", 0)
     bed, depth, manning, _ = rough(7, 130, 40)
     answers = []
     for threads, slices in ((1, 2**62), (2, 2**62), (2, 7)):
