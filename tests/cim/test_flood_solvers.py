@@ -365,6 +365,18 @@ def test_a_stopped_flood_of_a_twin_goes_on_to_the_same_bits(tmp_path: Path) -> N
     assert again.summary == whole.summary
 
 
+def test_a_checkpoint_of_another_map_of_zones_is_refused(tmp_path: Path) -> None:
+    view, file = bare(np.full((24, 24), 3.0)), tmp_path / "c.npz"
+    west = np.where(np.arange(24) < 12, 0, -1) * np.ones((24, 1), np.int64)
+    options: dict[str, Any] = {"storm": HARD, "duration_s": 1200.0, "cell_m": 1.0}
+    with pytest.raises(CancelledError):
+        flood(view, checkpoint=Checkpoint(file), job=stopping(0.5), zones=(west, [HARD]), **options)
+    east = west[:, ::-1].copy()
+    with pytest.raises(RequestError) as caught:
+        flood(view, checkpoint=Checkpoint(file, resume=True), zones=(east, [HARD]), **options)
+    assert caught.value.key == "flood.other_checkpoint"
+
+
 def test_a_checkpoint_that_is_none_is_refused(tmp_path: Path) -> None:
     options: dict[str, Any] = {"cell_m": 1.0, "duration_s": 1.0, "depth0_m": 0.1}
     for content in (None, b"no checkpoint", b"PK\x03\x04 nor this"):

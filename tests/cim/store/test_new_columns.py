@@ -13,7 +13,7 @@ import shapely
 from cim.errors import StoreError
 from cim.model import Twin
 from cim.model.kinds import kinds
-from cim.store import create, open_twin, upgrade
+from cim.store import as_of, create, edit, open_twin, upgrade
 from cim.store.folder import generation
 from cim.store.schema import SCHEMA_VERSION, columns_of
 from tests.towns import FRAME, layer, town
@@ -91,3 +91,28 @@ def test_what_a_source_called_so_and_is_no_such_value_keeps_its_text(tmp_path: P
     table = upgrade(path).table("place")
     assert table.numbers("capacity_persons", default=-1.0).tolist() == [-1.0, 40.0]
     assert table.column("capacity_persons_before").tolist()[0] == "ca. 300"
+
+
+def test_an_older_version_keeps_the_value_that_an_upgrade_moved(tmp_path: Path) -> None:
+    path = tmp_path / "town.cim"
+    spots = [shapely.Point(FRAME.origin), shapely.Point(FRAME.origin[0] + 5.0, FRAME.origin[1])]
+    create(Twin("town", FRAME, {"place": layer("place", spots)}), path)
+    with closing(sqlite3.connect(generation(path) / "city.gpkg")) as old:
+        old.execute("""UPDATE place SET attributes = '{"capacity_persons": 120}'""")
+        old.commit()
+    first = str(open_twin(path).table("place").ids[0])
+    with edit(path, why="moved") as changes:
+        changes.move(first, dx_m=1.0, dy_m=0.0)
+    with closing(sqlite3.connect(generation(path) / "city.gpkg")) as old:
+        old.execute("ALTER TABLE place DROP COLUMN capacity_persons")
+        old.execute("DELETE FROM cim_field WHERE layer = 'place' AND name = 'capacity_persons'")
+        held = """'{"capacity_persons":120}'"""
+        old.execute(
+            "UPDATE cim_history SET before = "
+            f"json_remove(json_set(before, '$.attributes', {held}), '$.capacity_persons')"
+        )
+        old.execute("UPDATE cim_meta SET value = '4' WHERE key = 'schema'")
+        old.commit()
+    upgrade(path)
+    before = as_of(path, 1).table("place")
+    assert before.numbers("capacity_persons", default=-1.0).tolist() == [120.0, 120.0]
