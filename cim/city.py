@@ -123,7 +123,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Questions:
-    """The spatial questions of a city; each returns a `Found` with ids and records."""
+    """The questions of place and name of a city; each returns a `Found` with ids and records."""
 
     view: TwinView
 
@@ -166,6 +166,19 @@ class Questions:
         from cim.query import box
 
         return box(self.view, bounds, layer=layer, where=where, limit=limit)
+
+    def named(
+        self,
+        text: str,
+        *,
+        layer: str | None = None,
+        where: str | None = None,
+        limit: int | None = None,
+    ) -> Found:
+        """Return what goes by a name, an address or a number; see `cim.query.named`."""
+        from cim.query import named
+
+        return named(self.view, text, layer=layer, where=where, limit=limit)
 
 
 @dataclass(frozen=True)

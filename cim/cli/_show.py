@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ __all__ = ["error", "progress", "record"]
 
 _MOST_SHOWN = 20  # of a list in a line; --json has them all
 _FILE_WIDTH = 160
+_SECONDS_A_LINE = 3.0
 
 
 def error(problem: CimError) -> None:
@@ -32,8 +34,7 @@ def record(verb: str, answer: Mapping[str, Any]) -> None:
     width = None if sys.stdout.isatty() else _FILE_WIDTH
     console = Console(highlight=False, soft_wrap=True, width=width)
     hidden = ("schema", "twin_version", "illustrative")
-    empty: tuple[Any, ...] = (None, "", [], {}, ())
-    shown = {k: v for k, v in answer.items() if k not in hidden and v not in empty}
+    shown = {k: v for k, v in answer.items() if k not in hidden and not _says_nothing(v)}
     for key, value in shown.items():
         if key == "entries":  # what a report says is sentences
             for entry in value:
@@ -50,11 +51,18 @@ def record(verb: str, answer: Mapping[str, Any]) -> None:
         console.print(messages.text("cli.illustrative"), style="yellow")
 
 
+def _says_nothing(value: Any) -> bool:
+    """Say whether a value is empty, or a record of empty lists and zeros."""
+    if isinstance(value, Mapping) and any(isinstance(v, list | tuple) for v in value.values()):
+        return not any(value.values())
+    return value in (None, "", [], {}, ())
+
+
 def _table(title: str, rows: list[Mapping[str, Any]]) -> Any:
     from rich.table import Table
 
     names = list(dict.fromkeys(name for row in rows for name in row))
-    first = [n for n in ("id", "distance_m", "name") if n in names]
+    first = [n for n in ("id", "distance_m", "name", "address", "text") if n in names]
     dull = ("kind", "layer", "source", "source_id", "illustrative", "lonlat")
     rest = [n for n in names if n not in first and (n not in dull or title != "items")]
     names = [*first, *rest][:8]
@@ -84,7 +92,7 @@ def _short(value: Any, *, inner: bool = False) -> str:
         return ", ".join(f"{k} {_short(v, inner=True)}".strip() for k, v in pairs)
     if isinstance(value, list | tuple):
         if len(value) > _MOST_SHOWN or (inner and any(isinstance(v, Mapping) for v in value)):
-            return f"({len(value)})"
+            return messages.text("cli.more").format(count=len(value))
         return ", ".join(_short(v, inner=inner) for v in value)
     return str(value)
 
@@ -93,7 +101,7 @@ def _short(value: Any, *, inner: bool = False) -> str:
 def progress() -> Iterator[Job]:
     """Yield a job whose progress shows on standard error while the block runs."""
     if not sys.stderr.isatty():
-        yield Job(listen=_every_tenth())
+        yield Job(listen=_now_and_then())
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -111,13 +119,17 @@ def progress() -> Iterator[Job]:
         yield Job(listen=listen)
 
 
-def _every_tenth() -> Any:
+def _now_and_then() -> Any:
+    """Return a listener for a file or a pipe: a line every few seconds, so short work has none."""
     told: dict[str, int] = {}
+    last = time.monotonic()
 
     def listen(step: Progress) -> None:
-        tenth = int(step.share * 10)
-        if tenth > told.get(step.what, -1):  # parts of a whole may start over; a line goes on
-            told[step.what] = tenth
-            print(f"{messages.text(step.what)} {tenth * 10} %", file=sys.stderr, flush=True)
+        nonlocal last
+        percent = int(step.share * 100)
+        if time.monotonic() - last < _SECONDS_A_LINE or percent <= told.get(step.what, -1):
+            return  # parts of a whole may start over; a line goes on
+        told[step.what], last = percent, time.monotonic()
+        print(f"{messages.text(step.what)} {percent} %", file=sys.stderr, flush=True)
 
     return listen

@@ -45,6 +45,7 @@ def verb(
 
     with cpu_clock() as cpu_s, _show.progress() as job:
         check_target(out, replace=replace)
+        files = [f / "district.toml" if (f / "district.toml").is_file() else f for f in files]
         tomls = [f for f in files if f.suffix == ".toml"]
         if tomls and (len(files) > 1 or crs or height_datum or kind):
             raise RequestError("cli.build.toml_alone", given=tomls[0])

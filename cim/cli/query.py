@@ -1,4 +1,4 @@
-"""cim query: what stands near, within, in a box, or under an id."""
+"""cim query: what stands near, within, in a box, under an id, or goes by a name."""
 
 from __future__ import annotations
 
@@ -100,6 +100,21 @@ def by_id(
     return _answer(view, ask(view, id))
 
 
+def named(
+    twin: Path,
+    text: Annotated[str, typer.Argument(help=T("cli.query.text"))],
+    kind: KindOption = None,
+    where: WhereOption = None,
+    limit: LimitOption = None,
+    scheme: SchemeOption = None,
+) -> dict[str, Any]:
+    """Find what goes by a name, an address or a number."""
+    from cim.query import named as ask
+
+    view = _open(twin, scheme)
+    return _answer(view, ask(view, text, layer=kind, where=where, limit=limit))
+
+
 def _open(twin: Path, scheme: str | None) -> Any:
     from cim.store import open_scheme, open_twin
 
@@ -111,4 +126,4 @@ def _answer(view: Any, found: Any) -> dict[str, Any]:
     return answer(view, {"crs": view.frame.crs, "count": len(items), "items": items})
 
 
-verb = {"near": near, "within": within, "box": box, "id": by_id}
+verb = {"near": near, "within": within, "box": box, "id": by_id, "named": named}

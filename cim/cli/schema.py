@@ -108,6 +108,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "query within": _answer(_FOUND),
     "query box": _answer(_FOUND),
     "query id": _answer(_FOUND),
+    "query named": _answer(_FOUND),
     "flood": _answer(_RUN),
     "traffic": _answer(_RUN),
     "sun": _answer(_RUN),

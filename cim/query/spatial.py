@@ -148,7 +148,7 @@ def near(
         return distance <= radius, distance
 
     bounds = (x - radius, y - radius, x + radius, y + radius)
-    return _ask(view, bounds, test, layer=layer, where=where, limit=limit)
+    return ask(view, bounds, test, layer=layer, where=where, limit=limit)
 
 
 def within(
@@ -187,7 +187,7 @@ def within(
     def test(table: FeatureTable) -> tuple[npt.NDArray[np.bool_], Floats | None]:
         return np.asarray(shapely.covers(area, table.geometry)), None
 
-    return _ask(view, area.bounds, test, layer=layer, where=where, limit=limit)
+    return ask(view, area.bounds, test, layer=layer, where=where, limit=limit)
 
 
 def box(
@@ -232,7 +232,7 @@ def box(
     def test(table: FeatureTable) -> tuple[npt.NDArray[np.bool_], Floats | None]:
         return np.asarray(shapely.intersects(shape, table.geometry)), None
 
-    return _ask(view, shape.bounds, test, layer=layer, where=where, limit=limit)
+    return ask(view, shape.bounds, test, layer=layer, where=where, limit=limit)
 
 
 def by_id(view: TwinView, id: str) -> Found:
@@ -277,16 +277,16 @@ def _look(view: TwinView, id: str, layers: set[str]) -> FeatureTable | None:
     return None
 
 
-def _ask(
+def ask(
     view: TwinView,
-    bounds: Bounds,
+    bounds: Bounds | None,
     test: Test,
     *,
     layer: str | None,
     where: str | None,
     limit: int | None,
 ) -> Found:
-    """Test what touches `bounds` in every layer asked for, and put it in order."""
+    """Test what touches `bounds`, or all, in every layer asked for, and put it in order."""
     if limit is not None and (isinstance(limit, bool) or int(limit) != limit or limit < 1):
         raise RequestError("query.bad_limit", given=limit)
     tables = {name: view.table(name, bounds=bounds) for name in _layers(view, layer)}

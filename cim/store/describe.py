@@ -97,20 +97,28 @@ def about(twin: StoredTwin, id: str) -> dict[str, Any]:
     table = twin.one(id)
     record = table.row(0) if len(table) else {"id": id}
     chain = _parents(twin, record)
-    pool = twin.meshes()
-    levels = [
-        {"lod": i.lod, "cim_level": i.cim_level, "triangles": len(pool.meshes[i.mesh_id].triangles)}
-        for i in pool.instances
-        if i.object_id == id
-    ]
     return {
         **record,
         "parents": chain,
         "children": _children(twin, id),
-        "representations": levels,
+        "representations": _representations(twin, id),
         "history": _history(twin, id),
         "runs": _run_values(twin, record, table.geometry[0] if len(table) else None),
     }
+
+
+def _representations(twin: StoredTwin, id: str) -> list[dict[str, Any]]:
+    """Return the levels of detail an object has: how many meshes and triangles each."""
+    pool = twin.meshes()
+    levels: dict[tuple[Any, Any], list[int]] = {}
+    for one in pool.instances:
+        if one.object_id == id:
+            triangles = len(pool.meshes[one.mesh_id].triangles)
+            levels.setdefault((one.lod, one.cim_level), []).append(triangles)
+    return [
+        {"lod": lod, "cim_level": level, "meshes": len(counts), "triangles": sum(counts)}
+        for (lod, level), counts in levels.items()
+    ]
 
 
 def _parents(twin: StoredTwin, record: dict[str, Any]) -> list[dict[str, Any]]:

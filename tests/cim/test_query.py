@@ -15,10 +15,10 @@ from cim import crs
 from cim.crs import Frame
 from cim.errors import CimError, FrameError, RequestError, SourceError
 from cim.model.edit import Edit, Scheme
-from cim.model.kinds import COMMON, kind
+from cim.model.kinds import COMMON, Field, kind
 from cim.model.table import FeatureTable, as_column
 from cim.model.twin import SchemedView, Twin
-from cim.query import area_from_geojson, box, by_id, near, within
+from cim.query import area_from_geojson, box, by_id, named, near, within
 
 FRAME = Frame("EPSG:4548", "cgvd1985", (517000, 4330000))
 X0, Y0 = FRAME.origin
@@ -194,6 +194,35 @@ def test_one_object_is_found_by_its_id_also_without_a_place(city):
         by_id(city, "nobody")
 
 
+def test_a_name_finds_whole_matches_first_whatever_its_width_and_case(city):
+    assert named(city, "民园").ids == ("bld-000",)
+    assert named(city, "ＢＬＤ-001").ids[0] == "bld-001"
+    assert named(city, "庆 府").ids == ("bld-001",)
+    assert [r["name"] for r in named(city, "重庆道").records()] == ["重庆道"]
+    assert named(city, "bld", limit=2).ids == ("bld-000", "bld-001")
+    assert (
+        named(city, "bld", where="height_m > 9").ids
+        == named(city, "bld", layer="building", where="height_m > 9").ids
+    )
+    assert named(city, "民园 庆王府").ids == ()  # all words in one text
+    assert named(city, "重庆道", layer="building").ids == ()
+    assert named(city, "bld").distance_m == ()
+
+
+def test_an_address_of_the_source_s_own_is_a_name_and_its_use_is_not():
+    one = table("building", [rectangle(0, 0, 9, 9)] * 2, use=["office", "shop"])
+    own = Field("门牌地址", "text")
+    one = FeatureTable(
+        one.layer,
+        one.ids,
+        one.geometry,
+        {**one.columns, own.name: np.array(["河北路1号", None], dtype=object)},
+        (*one.fields, own),
+    )
+    assert named(twin(one), "河北路1").ids == ("bld-000",)
+    assert named(twin(one), "office").ids == ()
+
+
 def test_a_scheme_is_asked_like_the_base(city):
     edits = (
         Edit(op="add", layer="building", id="bld-new", values={"height_m": 30.0},
@@ -231,6 +260,9 @@ def test_a_scheme_is_asked_like_the_base(city):
         lambda v: within(v, shapely.Point(X0, Y0)),
         lambda v: within(v, shapely.Polygon()),
         lambda v: within(v, None),
+        lambda v: named(v, "  "),
+        lambda v: named(v, "民园", layer="treee"),
+        lambda v: named(v, "民园", limit=0),
         lambda v: within(
             v, shapely.Polygon([(X0, Y0), (X0 + 9, Y0 + 9), (X0 + 9, Y0), (X0, Y0 + 9)])
         ),

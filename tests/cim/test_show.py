@@ -21,8 +21,11 @@ def english() -> None:
         (0.41666666, "0.416667"),
         ((297.0, 210.0), "297, 210"),
         ({"en": "flood", "zh": "内涝"}, "flood"),
-        ({"count": 3, "left_out": [{"id": "a"}, {"id": "b"}]}, "count 3, left_out (2)"),
-        ([str(n) for n in range(21)], "(21)"),
+        (
+            {"count": 3, "left_out": [{"id": "a"}, {"id": "b"}]},
+            "count 3, left_out (2; --json lists them)",
+        ),
+        ([str(n) for n in range(21)], "(21; --json lists them)"),
     ],
 )
 def test_a_value_is_one_line_that_loses_no_place(
@@ -36,3 +39,24 @@ def test_what_a_report_says_is_a_sentence(capsys: pytest.CaptureFixture[str]) ->
     entry = {"action": "note", "key": "k", "reason": "Taken.", "file": "a.shp", "object": None}
     _show.record("update", {"added": 0, "entries": [entry]})
     assert capsys.readouterr().out.splitlines()[-1] == "  note a.shp: Taken."
+
+
+def test_a_record_of_empty_lists_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    _show.record("build", {"kept": 0, "resumed": {"files": [], "rows": 0}, "notes": []})
+    assert capsys.readouterr().out.splitlines() == ["kept: 0"]
+    _show.record("build", {"resumed": {"files": [], "rows": 7}, "ledger": {"rain": 0.0}})
+    assert "  rows: 7" in capsys.readouterr().out.splitlines()
+
+
+def test_progress_into_a_pipe_is_a_line_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(_show.time, "monotonic", lambda: now[0])
+    with _show.progress() as job:
+        for step in range(100):  # half a second each
+            now[0] += 0.5
+            job.step(step + 1, 100)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith("6 %")
+    assert len(lines) == 16
