@@ -172,11 +172,18 @@ class Scene:
         """Return the scene as JSON text."""
         return json.dumps({"schema": SCHEMA, **asdict(self)}, ensure_ascii=False)
 
-    def show(self, city: Any, result: Result | None = None, *, live: bool = False) -> Shown:
+    def show(
+        self,
+        city: Any,
+        result: Result | None = None,
+        *,
+        live: bool = False,
+        window: bool | None = None,
+    ) -> Shown:
         """Return the scene for a notebook to display; see `scenes.notebook.show`."""
         from scenes.notebook import show
 
-        return show(self, city, result, live=live)
+        return show(self, city, result, live=live, window=window)
 
     def style(self, layer: str) -> Style:
         """Return how a layer looks, the usual way where nothing is said."""
