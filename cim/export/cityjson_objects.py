@@ -116,11 +116,15 @@ def _attributes(
 ) -> dict[str, Any]:
     taken = record.get("taken", {}) if record else {}
     beside = record.get("attributes", {}) if record else {}
+    unread = record.get("unread", {}) if record else {}
     out: dict[str, Any] = {k: None for k, v in beside.items() if v is None}
     back = {attribute: column for column, attribute in taken.items()}
     for field in table.fields:
         name = field.name
         value = _value(table.columns[name][i], field.type)
+        came, stands = unread.get(taken.get(name, name), (None, None))
+        if came is not None and value == stands:
+            value = came  # nobody has changed what could not be read
         if value is None or name in _NEVER or (name == "illustrative" and not value):
             continue
         outside = taken.get(name, name)

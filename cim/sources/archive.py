@@ -64,6 +64,8 @@ def _wanted(name: str, archive: str) -> PurePosixPath | None:
     drive = ":" in member.parts[0] if member.parts else False
     if member.is_absolute() or ".." in member.parts or drive:
         raise SourceError("source.archive_escapes", given=archive, values={"member": name})
+    if "__MACOSX" in member.parts or member.name.startswith("._"):
+        return None  # what macOS puts beside each file of an archive: no data
     if member.suffix.lower() in _COMPANIONS or _carrier(member) in _READ:
         return member
     return None

@@ -35,6 +35,13 @@ from cim.sources.values import (
 __all__ = ["ID_NAMES", "SETTINGS", "Attributes", "attributes", "own_id_column"]
 
 HIGHEST_M = 1000.0  # above ground; the tallest building of 2025 stands 828 m
+_HEIGHTS = ("height_m", "ridge_m")
+_MISSING = (-99.0, -999.0, -9999.0, -99999.0, -32768.0)  # usual marks of a missing number
+_HIGHEST = {  # above the first, up to the second; what is outside no city has
+    "speed_mps": (0.0, 70.0),
+    "lanes": (0.0, 30.0),
+    "storeys_above": (-1.0, 250.0),
+}
 ID_NAMES = ("id", "fid", "objectid", "gid", "uuid", "guid", "osm_id", "full_id", "编号", "ogc_fid")
 """Columns that number objects: own ids where they do so uniquely, never content."""
 
@@ -296,6 +303,9 @@ def _numbers(
         out.drop(broken, declared.name, values)
         values = np.where(broken, np.nan, np.round(values))
     if declared.name not in MAY_BE_NEGATIVE:
+        marks = np.isin(values, _MISSING) | ((values < 0) & (declared.name not in _HEIGHTS))
+        out.drop(marks, declared.name, values)
+        values = np.where(marks, np.nan, values)
         for row in np.flatnonzero(values < 0):
             out.rejected.setdefault(
                 int(row),
@@ -307,8 +317,13 @@ def _numbers(
 def _plausible(
     out: Attributes, declared: Field, values: NDArray[np.float64], spec: LayerSpec
 ) -> NDArray[np.float64]:
-    """Refuse heights that are millimetres, leave out single impossible ones."""
-    if declared.name not in ("height_m", "ridge_m"):
+    """Refuse heights that are millimetres, leave out single impossible values."""
+    if declared.name in _HIGHEST:
+        low, most = _HIGHEST[declared.name]
+        odd = (values <= low) | (values > most)
+        out.drop(odd, declared.name, values)
+        return np.where(odd, np.nan, values)
+    if declared.name not in _HEIGHTS:
         return values
     high = values > HIGHEST_M
     if not high.any():

@@ -60,9 +60,7 @@ def csv_columns(path: Path, encoding: str | None, report: Report, layer: str) ->
     first = text.split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=first.count)
     try:
-        rows = [
-            row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row
-        ]
+        rows = _cells(text, delimiter)
     except csv.Error as error:
         raise SourceError(
             "source.unreadable", given=path.name, values={"why": str(error)}
@@ -77,6 +75,21 @@ def csv_columns(path: Path, encoding: str | None, report: Report, layer: str) ->
         raise SourceError("source.table_ragged", given=path.name, values=says)
     body = [[*row, *[""] * (len(names) - len(row))] for row in rows[1:]]
     return {name: _typed([row[i].strip() for row in body]) for i, name in enumerate(names)}
+
+
+def _cells(text: str, delimiter: str) -> list[list[str]]:
+    """Return the rows that are not empty; a quotation mark that nobody closes is an error.
+
+    It would swallow every row below it.
+    """
+    try:
+        found = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        return [row for row in found if row]
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            raise csv.Error("a quotation mark is opened and never closed") from error
+    found = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    return [row for row in found if row]
 
 
 def _typed(cells: list[str]) -> Column:

@@ -49,8 +49,9 @@ def take_property(child: Any, attributes: dict[str, Any], dropped: Counter[str])
                 dropped[name] += 1
             return
         if name in _NUMBERS:
-            number = _measure(value, attribute(child, "uom"))
-            attributes[name] = number if number is not None else value
+            unit = attribute(child, "uom")
+            number = _measure(value, unit)
+            attributes[name] = number if number is not None else f"{value} {unit or ''}".strip()
             return
         if name in attributes:
             before = attributes[name]

@@ -87,9 +87,12 @@ def attribute(element: Any, name: str) -> str | None:
 
 
 def href(element: Any) -> str | None:
-    """Return the id a reference points at inside the file, with its ``#`` or without."""
+    """Return the id a reference points at inside the file, with its ``#`` or without.
+
+    One that points into another file is returned whole: no id is called so.
+    """
     found = attribute(element, "href")
-    return found.rpartition("#")[2] if found else None
+    return found.removeprefix("#") if found else None
 
 
 def text_of(element: Any) -> str:

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim.crs import Box, Frame
-from cim.errors import SourceError
+from cim.errors import SourceError, UnitError
 from cim.jobs import Job
 from cim.model.body import Body, Draped
 from cim.model.kinds import kind
 from cim.model.table import FeatureTable
 from cim.sources.assembling import assemble
 from cim.sources.boundaries import LEVELS
+from cim.sources.model_columns import HIGHEST_M
 from cim.sources.model_place import checked_box, into_frame
 from cim.sources.objects import RawModel, RawObject
 from cim.sources.place import Place, place_of
@@ -87,6 +88,7 @@ def read(
     for done, (name, vertices, mesh) in enumerate(_parts(spec)):
         job.step(min(done, 9), 10, what="source.reading")
         points = _placed(vertices * unit_m, at, up)
+        _check_height(points[:, 2], spec)
         one = objects.setdefault(name, RawObject(name, what))
         body = _body(into_frame(points, place, frame, spec), mesh, lod, model, images, spec)
         if body is None:
@@ -133,7 +135,8 @@ def _unit(spec: LayerSpec, report: Report) -> float:
     given = spec.options.get("unit_m")
     if given is None:
         if spec.file.suffix.lower() not in (".glb", ".gltf"):
-            report.note("source.mesh.metres", file=_file(spec), layer=_layer(spec))
+            says = {"up": spec.options.get("up", "z")}
+            report.note("source.mesh.metres", file=_file(spec), layer=_layer(spec), values=says)
         return 1.0
     if type(given) not in (int, float) or not (np.isfinite(given) and given > 0):
         values = {"file": _file(spec)}
@@ -182,6 +185,9 @@ def _parts(spec: LayerSpec) -> list[tuple[str, Floats, Any]]:
             raise SourceError("source.unreadable", given=spec.file.name, values=values)
         total += len(mesh.faces)
         vertices = np.asarray(mesh.vertices, dtype=np.float64)
+        if np.linalg.det(matrix[:3, :3]) < 0.0:  # mirrored: glTF 2.0, 3.7.4, turns its faces
+            mesh = mesh.copy()
+            mesh.faces = np.asarray(mesh.faces)[:, ::-1]
         moved = vertices @ matrix[:3, :3].T + matrix[:3, 3]
         out.append((str(node) if gltf else spec.file.stem, moved, mesh))
     if not out:
@@ -205,6 +211,9 @@ class _Beside:
         if found.stat().st_size > 1 << 30:
             raise ValueError(name)
         return found.read_bytes()
+
+    def __getitem__(self, name: str) -> bytes:
+        return self.get(name)
 
     def keys(self) -> list[str]:
         """Return no names: nothing is searched for."""
@@ -235,6 +244,16 @@ def _load(path: Path) -> Any:
         why = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise SourceError("source.unreadable", given=path.name, values={"why": why}) from error
     return loaded
+
+
+def _check_height(z: Floats, spec: LayerSpec) -> None:
+    """Refuse a building higher than any, whose unit nobody has said."""
+    there = z[np.isfinite(z)]
+    high = float(np.ptp(there)) if len(there) else 0.0
+    building = kind(spec.kind or "generic").name in ("building", "building_part")
+    if building and "unit_m" not in spec.options and high > HIGHEST_M:
+        values = {"height": f"{high:g}"}
+        raise UnitError("source.mesh.too_high", given=_file(spec), values=values)
 
 
 def _mended(data: bytes) -> tuple[bytes, int]:

@@ -15,6 +15,7 @@ from cim.model.kinds import COMMON, Field, FieldType, Kind
 from cim.model.table import as_column
 from cim.sources.objects import ATTRIBUTES, RawObject
 from cim.sources.spec import LayerSpec
+from cim.sources.values import parse_number
 
 __all__ = ["Columns", "columns_of"]
 
@@ -37,7 +38,8 @@ class Columns:
         As in a `FeatureTable`, the common attributes left out.
     records
         For each object: ``type``, ``members``, ``attributes`` (values no column can hold),
-        ``taken`` (column -> the attribute it came from, where the names differ).
+        ``taken`` (column -> the attribute it came from, where the names differ), ``unread``
+        (attribute -> as it came in, and what stands in its column).
     """
 
     columns: dict[str, NDArray[Any]]
@@ -57,7 +59,8 @@ def columns_of(
 
     A column holds numbers, truths or texts. A value of another type than the others of its
     attribute, a list, a nested object or null is kept in the object's record, and stands in
-    the column as its JSON text (null as missing).
+    the column as its JSON text (null as missing). Where the kind wants a number, a text is
+    read as in a table; one that cannot be read is said of its object and goes out again.
 
     Parameters
     ----------
@@ -87,7 +90,7 @@ def columns_of(
         target = _target(name, values, declared, used)
         if target is not None:
             field = declared[target]
-            column = as_column(values, field.type)
+            column = _wanted(objects, name, values, field, records)
         else:
             type_ = _type_of(values)
             target = _free(name, declared, used)
@@ -103,7 +106,9 @@ def columns_of(
         out.fields.append(_provenance(field, spec))
     measured = out.columns.get("height_m", np.full(n, np.nan))
     good = (measured > 0) & (measured <= HIGHEST_M)
-    for name, values_m in (("base_m", base_m), ("height_m", np.where(good, measured, height_m))):
+    stand_in = np.where(good, measured, height_m)
+    _not_used(objects, records, measured, stand_in)
+    for name, values_m in (("base_m", base_m), ("height_m", stand_in)):
         field = declared.get(name, Field(name, "real", "m"))
         if name not in out.columns:
             out.fields.append(_provenance(replace(field, unit="m"), spec))
@@ -113,6 +118,43 @@ def columns_of(
             out.columns[field.name] = as_column([None] * n, field.type)
             out.fields.append(field)
     return out
+
+
+def _wanted(
+    objects: Sequence[RawObject],
+    name: str,
+    values: list[Any],
+    field: Field,
+    records: list[dict[str, Any]],
+) -> NDArray[Any]:
+    """Return an attribute of the kind; say of each object whose value is no number."""
+    if field.type not in ("real", "integer"):
+        return as_column(values, field.type)
+    read = [parse_number(v, field) if type(v) is str else v for v in values]
+    for one, record, value, number in zip(objects, records, values, read, strict=True):
+        if value is not None and number is None:
+            record.setdefault("unread", {})[name] = [value, None]
+            says = {"name": field.name, "value": str(value)[:40]}
+            one.faults.append(("source.object.value_dropped", says))
+    return as_column(read, field.type)
+
+
+def _not_used(
+    objects: Sequence[RawObject],
+    records: list[dict[str, Any]],
+    measured: NDArray[np.float64],
+    stand_in: NDArray[np.float64],
+) -> None:
+    """Say which measured heights no building has, and what stands in for those not read."""
+    for i, (one, record) in enumerate(zip(objects, records, strict=True)):
+        name = record.get("taken", {}).get("height_m", "height_m")
+        number = float(measured[i])
+        if math.isfinite(number) and not 0 < number <= HIGHEST_M:
+            record.setdefault("unread", {})[name] = [number, None]
+            says = {"name": "height_m", "value": f"{number:g}"}
+            one.faults.append(("source.object.value_dropped", says))
+        if name in record.get("unread", {}) and math.isfinite(stand_in[i]):
+            record["unread"][name][1] = float(stand_in[i])
 
 
 def _target(name: str, values: list[Any], declared: dict[str, Field], used: set[str]) -> str | None:
@@ -129,12 +171,17 @@ def _target(name: str, values: list[Any], declared: dict[str, Field], used: set[
             wanted if found == "text" and all(v is None or type(v) is str for v in values) else None
         )
     if field.type in ("real", "integer"):
-        return wanted if found in ("real", "integer") and _numbers(values) else None
+        return wanted if _numbers(values) else None
     return None
 
 
 def _numbers(values: list[Any]) -> bool:
-    return all(v is None or type(v) in (int, float) for v in values)
+    """Tell whether values are numbers, or texts that may be meant as such."""
+    return all(v is None or type(v) is str or _finite(v) for v in values)
+
+
+def _finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and abs(value) < _EXACT
 
 
 def _type_of(values: list[Any]) -> FieldType:

@@ -32,6 +32,7 @@ from cim.sources.osm_shapes import (
     point_of,
     polygon_of,
     whole_pieces,
+    without_loose_inner,
 )
 from cim.sources.osm_tags import PARTS, address_of, attributes_of, layers_of, main_tag
 from cim.sources.report import Report
@@ -385,8 +386,16 @@ class _Maker:
         if area is None or area.is_empty:
             self._reject(parts[0], name, "source.osm.open_area", {"count": len(lines)})
             return
+        loose = 0
+        inner = [way for way, role in wanted.ways if role == "inner"]
+        if len(inner) < len(wanted.ways):  # else the roles say nothing
+            found = [self.found.outlines[way] for way in inner]
+            rings = [line_of(line[:, 1:]) for line in found if line is not None and len(line) > 1]
+            area, loose = without_loose_inner(area, rings)
         whole = shapely.length(area.boundary)
-        if abs(whole - sum(line.length for line in drawn)) > 1e-6 * max(whole, 1e-9):
+        if loose:
+            self._repair(parts[0], name, "source.osm.loose_inner", {"count": loose})
+        elif abs(whole - sum(line.length for line in drawn)) > 1e-6 * max(whole, 1e-9):
             self._repair(parts[0], name, "source.osm.loose_lines", {"count": len(lines)})
         self._put(parts[0], name, area, attributes_of(parts[0], wanted.tags, self.classes))
         if wanted.tags.get("addr:housenumber"):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["NOWHERE", "line_of", "lines_of", "point_of", "polygon_of", "whole_pieces"]
+__all__ += ["without_loose_inner"]
 
 NOWHERE = 2_147_483_647  # libosmium's coordinate of a node that is not in the file
 
@@ -50,3 +51,36 @@ def polygon_of(points: Points) -> Any:
     import shapely
 
     return shapely.Polygon(points[:, 1:] / 1e7)
+
+
+def without_loose_inner(area: Any, inner: list[Any]) -> tuple[Any, int]:
+    """Return an area without pieces that inner outlines alone bound, and how many these are.
+
+    Outlines make an area by the even-odd rule: an inner one outside of all outer ones
+    would be a piece more, not a hole.
+    """
+    import shapely
+
+    if not inner:
+        return area, 0
+    lines = shapely.union_all(inner)
+    pieces = list(shapely.get_parts(area))
+    alone = [
+        lines.covers(shapely.get_exterior_ring(piece)) and not _within_others(piece, pieces)
+        for piece in pieces
+    ]
+    kept = [piece for piece, lone in zip(pieces, alone, strict=True) if not lone]
+    whole = kept[0] if len(kept) == 1 else shapely.multipolygons(kept)
+    return (whole if any(alone) else area), sum(alone)
+
+
+def _within_others(piece: Any, pieces: list[Any]) -> bool:
+    """Tell whether a piece is an island in a hole of another."""
+    import shapely
+
+    return any(
+        shapely.Polygon(ring).contains(piece)
+        for other in pieces
+        if other is not piece
+        for ring in other.interiors
+    )

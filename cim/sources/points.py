@@ -83,6 +83,7 @@ def look_at_cloud(path: Path) -> CloudHead:
         _check_packing(path)
         with laspy.open(path, laz_backend=laspy.LazBackend.Lazrs) as file:
             head = file.header
+            scales = np.concatenate([head.scales, head.offsets])
             low, high = head.mins, head.maxs
             bounds = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
             count, crs = int(head.point_count), _crs_of(head.vlrs)
@@ -92,6 +93,10 @@ def look_at_cloud(path: Path) -> CloudHead:
         raise _unreadable(path, error) from error
     if count == 0:
         raise SourceError("source.no_features", given=path.name)
+    if not np.isfinite(scales).all() or not (scales[:3] != 0.0).all():
+        values = {"scale": ", ".join(f"{v:g}" for v in scales[:3])}
+        values["offset"] = ", ".join(f"{v:g}" for v in scales[3:])
+        raise SourceError("source.points_scale", given=path.name, values=values)
     if not packed and path.stat().st_size < size:
         values = {"size": path.stat().st_size, "declared": size}
         raise SourceError("source.truncated", given=path.name, values=values)

@@ -276,7 +276,7 @@ RASTERS = [
     (lambda at: dem(at, values=f.ground() * np.nan), SourceError, "source.raster_no_values"),
     (lambda at: dem(at, unit="furlong"), UnitError, "source.unit_unknown"),
     (lambda at: asc(at, prj=False), FrameError, "source.no_crs"),
-    (lambda at: asc(at, rows=20), SourceError, "source.unreadable"),
+    (lambda at: asc(at, rows=20), SourceError, "source.ascii_grid_count"),
 ]
 
 
