@@ -94,9 +94,9 @@ def look_at_cloud(path: Path) -> CloudHead:
     if count == 0:
         raise SourceError("source.no_features", given=path.name)
     if not np.isfinite(scales).all() or not (scales[:3] != 0.0).all():
-        values = {"scale": ", ".join(f"{v:g}" for v in scales[:3])}
-        values["offset"] = ", ".join(f"{v:g}" for v in scales[3:])
-        raise SourceError("source.points_scale", given=path.name, values=values)
+        says = {"scale": ", ".join(f"{v:g}" for v in scales[:3])}
+        says["offset"] = ", ".join(f"{v:g}" for v in scales[3:])
+        raise SourceError("source.points_scale", given=path.name, values=says)
     if not packed and path.stat().st_size < size:
         values = {"size": path.stat().st_size, "declared": size}
         raise SourceError("source.truncated", given=path.name, values=values)
