@@ -146,15 +146,18 @@ def _place(blocks: Blocks, j: int, i: int) -> tuple[int, int]:
 
 @kernel
 def mind_walls(faces: Faces, blocks: Blocks) -> None:
-    """Note the blocks on both sides of thin walls: any film above a crest flows over it."""
+    """Note the blocks on both sides of thin walls: any film above a crest flows over it.
+
+    Not so at ways out.
+    """
     for r in range(faces.first_x.size - 1):
         for f in range(faces.first_x[r], faces.first_x[r + 1]):
-            for back in range(2):
+            for back in range(2 if faces.share_x[f] >= 0.0 else 0):
                 b, k = _place(blocks, r, faces.at_x[f] - back)
                 blocks.thin[b, k] = 1
     for r in range(faces.first_y.size - 1):
         for f in range(faces.first_y[r], faces.first_y[r + 1]):
-            for back in range(2):
+            for back in range(2 if faces.share_y[f] >= 0.0 else 0):
                 b, k = _place(blocks, r - back, faces.at_y[f])
                 blocks.thin[b, k] = 1
 

@@ -25,6 +25,7 @@ __all__ = [
     "fill_edges",
     "hold_edges",
     "new_edges",
+    "over_edge",
     "ready",
 ]
 
@@ -207,6 +208,20 @@ def fill_edges(
         out[0, e] = inwards * q
         out[1, e] = (q * q / depth if depth > 0.0 else 0.0) + 0.5 * g * depth * depth
         out[2, e] = inwards * q * v if q < 0.0 else 0.0
+
+
+@kernel
+def over_edge(h: float, w: float, sill: float) -> tuple[float, float]:
+    """Outflow and push of water of depth h, speed w inwards, that falls over an edge.
+
+    Over a `sill` m above the bed only what stands above it leaves; the rest pushes as still.
+    """
+    over = h - sill
+    if not over > 0.0:
+        return 0.0, against_wall(h, w, 0.0)
+    depth, q = _flow_at(-1.0, over, w, math.sqrt(GRAVITY * over))
+    push = (q * q / depth if depth > 0.0 else 0.0) + 0.5 * GRAVITY * depth * depth
+    return max(-q, 0.0), push + 0.5 * GRAVITY * (h * h - over * over)
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Faces between cells that let less through than open ground: thin walls, gates, gaps.
+"""Faces between cells that are no open ground: thin walls, gates, gaps, and ways out.
 
 A wall thinner than a cell crosses faces. Through the open `share` of such a face (a gate, the
 gaps between buildings) water goes as over open ground; over the rest it goes only where it
@@ -7,6 +7,10 @@ stands above the `crest`, as over a weir held back by high water behind it (Vill
     q = C h₁^1.5 (1 - (h₂/h₁)^1.5)^0.385,   h above the crest
 
 and never more in one step than brings both levels together.
+
+A way out is a face at which the area ends in the middle of the grid. Beyond it lies a sink, a
+closed cell that is emptied in every step: water leaves as over the free edge of a grid, over the
+higher bed of the two, and none comes back.
 """
 
 from __future__ import annotations
@@ -21,22 +25,30 @@ from numpy.typing import NDArray
 from kernels._jit import kernel
 from kernels.flood.water import GRAVITY, Floats, Ground, State, Sums
 
-__all__ = ["BROAD_CREST", "Faces", "held_back", "new_faces", "no_faces", "over_wall"]
+__all__ = ["BROAD_CREST", "LEAVES_DOWN", "LEAVES_UP", "Faces", "held_back", "new_faces"]
+__all__ += ["no_faces", "over_wall", "sink_row"]
 
 BROAD_CREST = 1.705
 """C of a broad crest, m^½/s: critical flow on it, (2/3)^1.5 √g."""
 
+LEAVES_UP, LEAVES_DOWN = -1.0, -2.0
+"""In place of an open share: a way out towards higher, and towards lower, rows or columns."""
+
 _TOGETHER = 1.0 / 3.0  # of what would level two cells, so that four faces of a cell do not swing
 
 Places = NDArray[np.int64]
+_NOWHERE: Places = np.empty(0, np.int64)
 
 
 class Faces(NamedTuple):
     """Special faces, those across x first: CSR by row, rows and columns counted with the ring.
 
     Face ``at_x[k]`` lies before that column of row r for k in ``first_x[r]:first_x[r+1]``; face
-    k of `at_y` lies before row r. `crest` m above the ground's own zero, `share` 0 to 1,
-    `weir` (1) the coefficient C.
+    k of `at_y` lies before row r. `crest` m above the ground's own zero, `share` 0 to 1 or
+    `LEAVES_UP`, `LEAVES_DOWN` (`crest` is then the ground beyond), `weir` (2) the coefficient C
+    and the least slope outwards of ways out. `first_sink`, `at_sink` the sinks by row, in the
+    same way; `sunk_m` (sinks) metres of water that came into each, added to by every step (by
+    each of its two halves in second order, so that half of it counts).
     """
 
     first_x: Places
@@ -48,6 +60,9 @@ class Faces(NamedTuple):
     crest_y: Sums
     share_y: Sums
     weir: Sums
+    first_sink: Places
+    at_sink: Places
+    sunk_m: Sums
 
 
 def new_faces(
@@ -56,6 +71,8 @@ def new_faces(
     x: Sequence[Floats],
     y: Sequence[Floats],
     weir: float = BROAD_CREST,
+    least_slope: float = 0.0,
+    sinks: Sequence[NDArray[np.int64]] = (_NOWHERE, _NOWHERE),
 ) -> Faces:
     """Lay out special faces for the solvers.
 
@@ -69,8 +86,21 @@ def new_faces(
         (row, column). Crests in metres above the ground's own zero. Each face once.
     weir
         C of the overflow, m^½/s.
+    least_slope
+        At which water leaves through a way out, where the ground beyond is not steeper.
+    sinks
+        (row, column) of the cells beyond ways out: closed ones.
     """
-    return Faces(*_by_row(shape, x), *_by_row(shape, y), np.array([weir]))
+    nothing = np.zeros(len(sinks[0]))
+    first, at, _, _ = _by_row(shape, (*sinks, nothing, nothing))
+    return Faces(
+        *_by_row(shape, x),
+        *_by_row(shape, y),
+        np.array([weir, least_slope]),
+        first,
+        at,
+        np.zeros(at.size),
+    )
 
 
 def _by_row(shape: tuple[int, int], some: Sequence[Floats]) -> tuple[Places, Places, Sums, Sums]:
@@ -105,6 +135,25 @@ def over_wall(level_a: float, level_b: float, crest: float, weir: float, dx_dt: 
 
 
 @kernel
+def _leaves(depth: float, slope: float, friction: float, dry: float) -> float:
+    """Flow out at normal depth on a slope, at most critical, m²/s."""
+    if not depth > dry:
+        return 0.0
+    flow = depth ** (5.0 / 3.0) * math.sqrt(slope * GRAVITY / friction)
+    return float(min(flow, depth * math.sqrt(GRAVITY * depth)))
+
+
+@kernel
+def sink_row(j: int, gain: Floats, before: int, faces: Faces) -> None:
+    """Count and take away what the sinks of row `j` gain; `gain[i]` is of column ``before + i``."""
+    for k in range(faces.first_sink[j], faces.first_sink[j + 1]):
+        i = faces.at_sink[k] - before
+        if 0 <= i < gain.size:
+            faces.sunk_m[k] += np.float64(gain[i])
+            gain[i] = 0.0
+
+
+@kernel
 def held_back(
     flux: Floats, r: int, across_x: bool, columns: tuple[int, int], faces: Faces, ground: Ground,
     now: State, step: tuple[float, float, float, float],
@@ -129,6 +178,14 @@ def held_back(
         old = float(now.flux_x[r, i] if across_x else now.flux_y[r, i])
         rise = (hb - ha) + (zb - za)
         out = 0.0
+        if share < 0.0:
+            up = share == LEAVES_UP
+            h, fall = (ha, za - crests[k]) if up else (hb, zb - crests[k])
+            friction = float(ground.friction[ja, ia] if up else ground.friction[r, i])
+            slope = max(fall * dt_dx / dt, faces.weir[1])
+            out = _leaves(h + min(fall, 0.0), slope, friction, dry)
+            flux[i] = out if up else -out
+            continue
         depth = max(ha + (za - top), hb + (zb - top))
         if share > 0.0 and depth > dry:
             most = froude * depth * math.sqrt(g * depth)

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import kernel
-from kernels.flood.edges import against_wall
-from kernels.flood.faces import Faces, over_wall
+from kernels.flood.edges import against_wall, over_edge
+from kernels.flood.faces import LEAVES_UP, Faces, over_wall, sink_row
 from kernels.flood.sweep import row_max, row_sum
 from kernels.flood.water import (
     SUM_CLIPPED,
@@ -474,6 +474,14 @@ def _held_back(
         return
     ha, ua, va, za = low
     hb, ub, vb, zb = high
+    if share < 0.0:
+        up = share == LEAVES_UP
+        h, w, v, z = (ha, -ua, va, za) if up else (hb, ub, vb, zb)
+        out, push = over_edge(float(h), float(w), max(float(crest) - float(z), 0.0))
+        rows[at, i] = out if up else -out
+        rows[at + 1, i] = rows[at + 2, i] = push
+        rows[at + 3, i] = rows[at, i] * v
+        return
     if max(za, zb) > band.numbers[BIG]:
         return
     dx_dt = float(band.numbers[DX_DT])
@@ -600,6 +608,7 @@ def _update_depth(
     for i in range(n):
         water = ((fx[i] - fx_next[i]) + (fy[i] - fy_next[i])) * dt_dx
         gain[i] = (water + c[i]) + rain * share[i]
+    sink_row(j, gain, 1, band.faces)
     for i in range(n):
         full[i] = h[i] + gain[i]
     for i in range(n):

@@ -230,7 +230,8 @@ def _advance(
     clock, numbers, buffers, seeds, bits, sums, value = work[:7]
     edge_flux, edge_paid, row_share, ends, rates = work[7:]
     kind, start, finish, curves, moved_m3 = edges
-    first_x, at_x, crest_x, share_x, first_y, at_y, crest_y, share_y, weir = faces
+    first_x, at_x, crest_x, share_x, first_y, at_y, crest_y, share_y, weir = faces[:9]
+    first_sink, at_sink, sunk_m = faces[9:]
     past = h.shape[0] - 1
     beyond = math.sqrt(GRAVITY * clock[_BEYOND_M])
     fastest = max(_fastest(h, hu, hv, numbers), beyond)
@@ -258,7 +259,7 @@ def _advance(
                 first = 1 + b * _BAND_ROWS
                 end = min(past, first + _BAND_ROWS)
                 walls = Faces(first_x, at_x, crest_x, share_x, first_y, at_y, crest_y, share_y,
-                              weir)  # fmt: skip
+                              weir, first_sink, at_sink, sunk_m)  # fmt: skip
                 band = fv.Band(numbers, buffers[b], seeds[b], bits[b], sums, edge_flux, edge_paid,
                                walls)  # fmt: skip
                 fv.sweep_band((first, end), Ground(bed, friction, share, drain, opening),

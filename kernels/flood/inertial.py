@@ -232,7 +232,8 @@ def _advance(
     bits = work.bits
     awake, level, seen, rained_on, has_drain, thin, deep, deep_bits, left, band_share = blocks
     edge_kind, edge_value, edge_flux = work.edge_kind, work.edge_value, work.edge_flux
-    first_x, at_x, crest_x, share_x, first_y, at_y, crest_y, share_y, weir = faces
+    first_x, at_x, crest_x, share_x, first_y, at_y, crest_y, share_y, weir = faces[:9]
+    first_sink, at_sink, sunk_m = faces[9:]
     bands = band_share.size
     for b in prange(bands):
         look_over(b, Ground(bed, friction, share, drain, opening), State(h, c, qx, qy), bits, peak,
@@ -262,13 +263,15 @@ def _advance(
             _between(e, Ground(bed, friction, share, drain, opening), State(h, c, qx, qy),
                      numbers,
                      at.Special(Faces(first_x, at_x, crest_x, share_x, first_y, at_y, crest_y,
-                                        share_y, weir), edge_kind, edge_flux),
+                                        share_y, weir, first_sink, at_sink, sunk_m),
+                                edge_kind, edge_flux),
                      between, awake)  # fmt: skip
         for b in prange(bands):
             _move_band(b, Ground(bed, friction, share, drain, opening),
                        State(h, c, qx, qy), numbers,
                        at.Special(Faces(first_x, at_x, crest_x, share_x, first_y, at_y, crest_y,
-                                        share_y, weir), edge_kind, edge_flux),
+                                        share_y, weir, first_sink, at_sink, sunk_m),
+                                edge_kind, edge_flux),
                        bits,
                        at.Scratch(rows[b], highest[b], lowest[b], drained[b], over_sides[b]),
                        between,

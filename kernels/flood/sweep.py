@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kernels._jit import kernel, multiply_add
 from kernels.flood.edges import FREE
-from kernels.flood.faces import Faces, held_back
+from kernels.flood.faces import Faces, held_back, sink_row
 from kernels.flood.water import Floats, Ground, State, Sums
 
 __all__ = [
@@ -203,7 +203,8 @@ def sweep_run(
             _column_faces(fx, j, run, ground, now, now.flux_y[k], numbers, special)
             _limits(rows[_KEEP + j % 2], j, run, now, fx, fy, fy_next, numbers)
         if j > first:
-            _finish_row(j - 1, span, run, ground, now, numbers, bits, scratch, above, below, drains)
+            _finish_row(j - 1, span, run, ground, now, numbers, bits, scratch, above, below, drains,
+                        special.faces)  # fmt: skip
 
 
 @kernel
@@ -386,7 +387,7 @@ def _limits(
 def _finish_row(
     j: int, span: tuple[int, int], run: tuple[int, int], ground: Ground, now: State,
     numbers: Floats, bits: NDArray[np.signedinteger], scratch: Scratch, above: BetweenBands,
-    below: BetweenBands, drains: bool,
+    below: BetweenBands, drains: bool, faces: Faces,
 ) -> None:  # fmt: skip
     """Limit the faces of row j and update its depth."""
     first, end = span
@@ -414,6 +415,7 @@ def _finish_row(
     gain = rows[_GAIN, a:b]
     _gains(gain, now.carry[j, a:b], ground.rain_share[j, a:b], qx[a:b], qx[a + 1 : b + 1],
            qy[a:b], qy_next[a:b], numbers)  # fmt: skip
+    sink_row(j, gain, a, faces)
     if drains:
         _fill_and_drain(now.depth[j, a:b], now.carry[j, a:b], gain, ground.drain_mps[j, a:b],
                         scratch.drained[a:b], numbers)  # fmt: skip
