@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 LEAST_PIXELS, MOST_PIXELS = 512, 4096
-_POINTS = 220
+_POINTS, _LEVEL_POINTS = 220, 16  # of the mesh along its longer side; where all is level
 MOST_CORNERS = 60_000  # more corners than this cast no shade: too small to see
 _SHADE, _PALE_SHADE = 0.40, 0.20  # how dark shade is, and how dark under a result
 _LESS_SKY, _FOOT_M = 0.55, 1.6  # of the shade beside a wall, and how far out it reaches
@@ -344,8 +344,9 @@ def drape(painter: Painter, terrain: Grid, origin: Origin) -> Ground:
     """Return the ground: the terrain at mesh points, the painter's image over it."""
     xmin, ymin, xmax, ymax = painter.bounds
     aspect = (xmax - xmin) / (ymax - ymin)
-    cols = max(2, min(_POINTS, round(_POINTS * min(1.0, aspect))))
-    rows = max(2, min(_POINTS, round(_POINTS * min(1.0, 1.0 / aspect))))
+    most = _POINTS if flat_level(terrain) is None else _LEVEL_POINTS
+    cols = max(2, min(most, round(most * min(1.0, aspect))))
+    rows = max(2, min(most, round(most * min(1.0, 1.0 / aspect))))
     x, y = np.linspace(xmin, xmax, cols), np.linspace(ymax, ymin, rows)
     xx, yy = np.meshgrid(x, y)
     z = levels(terrain, np.column_stack([xx.ravel(), yy.ravel()]), origin.z).reshape(rows, cols)

@@ -11,7 +11,7 @@ from scenes.drawables import Segments, Surface
 
 __all__ = ["AMBIENT", "DIFFUSE", "actor", "array", "behind", "image_data", "lines_actor", "mesh"]
 __all__ += ["numpy_of"]
-__all__ += ["set_faces", "sheet", "sheet_faces", "surface_actor", "texture", "unlit"]
+__all__ += ["set_faces", "sheet", "sheet_faces", "surface_actor", "texture"]
 
 AMBIENT, DIFFUSE = 0.46, 0.80
 
@@ -67,15 +67,6 @@ def actor(data: Any) -> Any:
     look.SetDiffuse(DIFFUSE)
     look.SetSpecular(0.0)
     return made
-
-
-def unlit(one: Any) -> Any:
-    """Let something show its colours as they are: VTK adds up both shares when lights are off."""
-    look = one.GetProperty()
-    look.LightingOff()
-    look.SetAmbient(0.0)
-    look.SetDiffuse(1.0)
-    return one
 
 
 def behind(one: Any, steps: float = 1.0) -> Any:

@@ -205,3 +205,16 @@ def test_water_laid_over_the_ground_shows_and_dries(screen: None, picture: Pictu
     assert 0.1 < share < 0.7
     assert not (dry[..., 2] - dry[..., 0] > 80).any()
     assert np.abs(before - dry).mean() < 1.0  # the ground under cells has an image of its own
+
+
+def test_a_grid_smaller_than_one_face_of_the_ground_shows(screen: None, picture: Picture) -> None:
+    """Level ground is a coarse mesh: no corner of it lies in the grid."""
+    rows, cols, _ = picture.ground.points.shape
+    x0, y0, x1, y1 = picture.bounds
+    assert max(rows, cols) <= 16
+    a, b = x0 + 0.47 * (x1 - x0), y0 + 0.47 * (y1 - y0)
+    side = 0.02 * (x1 - x0)
+    with Canvas(picture, SIZE) as canvas:
+        canvas.cells(np.full((4, 4, 4), (20, 60, 220, 255), np.uint8), (a, b, a + side, b + side))
+        wet = canvas.frame(picture.camera).astype(int)
+    assert (wet[..., 2] - wet[..., 0] > 80).sum() >= 4
