@@ -26,6 +26,7 @@ from scenes.drawers import draw
 from scenes.files import whole
 from scenes.moments import blank, chosen_field, moments
 from scenes.probe import require_opengl
+from scenes.remarks import stale
 from scenes.scene import Scene
 from scenes.within import within
 
@@ -63,6 +64,8 @@ class FilmReport:
         Textures that could not be had; what should wear them is plaster grey.
     inside
         Ids of the bodies the camera stands in somewhere along its way, such as a wall.
+    stale
+        Whether the run answers another version of the city than the one drawn.
     """
 
     mp4: str
@@ -76,6 +79,7 @@ class FilmReport:
     failed: dict[str, str]
     missing_images: tuple[str, ...] = ()
     inside: tuple[str, ...] = ()
+    stale: bool = False
 
 
 def write_film(
@@ -166,6 +170,7 @@ def write_film(
         failed=reel.picture.failed,
         missing_images=reel.picture.missing_images,
         inside=tuple(sorted(inside)),
+        stale=stale(view, result),
     )
 
 

@@ -32,6 +32,7 @@ from cim.model.twin import TwinView
 from scenes.compose import Picture, compose
 from scenes.files import whole
 from scenes.parts import Catalogue, Part, objects_of, parts
+from scenes.remarks import stale
 from scenes.scene import Scene
 
 __all__ = ["GlbReport", "write_glb"]
@@ -44,13 +45,14 @@ _NO_NUMBER = float(np.finfo(np.float64).min)  # stands for a missing number, as 
 
 @dataclass(frozen=True)
 class GlbReport:
-    """What the file holds: objects with an id, triangles, size, and what failed."""
+    """What the file holds: objects with an id, triangles, size, what failed, an older run."""
 
     glb: str
     size_mb: float
     objects: int
     triangles: int
     failed: dict[str, str]
+    stale: bool = False
 
 
 @dataclass
@@ -151,6 +153,7 @@ def write_glb(
         objects=_held(bodies, objects),
         triangles=picture.triangles if held else 0,
         failed=picture.failed,
+        stale=stale(view, result),
     )
 
 

@@ -17,6 +17,7 @@ from cim.model.result import Result
 from cim.model.twin import TwinView
 from scenes.compose import compose
 from scenes.probe import require_opengl
+from scenes.remarks import remarks
 from scenes.render import render_scene
 from scenes.scene import Scene
 from scenes.web import write_html
@@ -205,6 +206,7 @@ def _caption(
     if inside:
         values = {"names": ", ".join(inside)}
         parts.append(messages.text("scenes.stands_in", values, lang=scene.lang))
+    parts += remarks(view, result, scene.lang)
     if why:
         parts.append(why)
     return " · ".join(parts)

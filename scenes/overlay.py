@@ -19,12 +19,14 @@ from scenes import palette
 from scenes.compose import Picture
 from scenes.drawables import Legend
 from scenes.drawers import Drawing
+from scenes.remarks import remarks
 from scenes.scene import Scene
 
 __all__ = ["font", "lay_over", "whole_legend"]
 
 FONT = Path(__file__).parent / "fonts" / "NotoSansSC-subset.otf"
 _INK, _GREY, _PAPER = (34, 38, 44), (86, 92, 100), (255, 255, 255, 250)
+_WARNING = (255, 226, 138, 250)
 
 
 @cache
@@ -77,6 +79,7 @@ def lay_over(
         text = messages.text("scenes.illustrative", lang=scene.lang)
         left = _mark(pen, text, base.size, unit)
     _source(pen, picture.sources, base.size, unit, left, scene.lang)
+    _remarks(pen, remarks(view, result, scene.lang), base.size, unit)
     scale_m = picture.camera.metres_per_pixel(scene.size[1])
     _scale(pen, scale_m, base.size, unit, exact=scene.camera == "top")
     _north(pen, picture.camera.turn_deg, base.size, unit, flat=scene.camera != "top")
@@ -228,6 +231,21 @@ def _source(
     box = (left, bottom - unit * 1.6, left + wide + unit, bottom)
     pen.rounded_rectangle(box, unit * 0.3, fill=_PAPER)
     pen.text((left + unit * 0.5, bottom - unit * 0.8), text, font=tiny, fill=_GREY, anchor="lm")
+
+
+def _remarks(pen: Any, lines: tuple[str, ...], size: tuple[int, int], unit: int) -> None:
+    """Write what must not be overlooked over the foot of the picture, small enough to fit."""
+    bottom = size[1] - unit * 3.1
+    for text in lines:
+        high = unit
+        while high > 6 and pen.textlength(text, font=font(high)) > size[0] - unit * 3.2:
+            high -= 1
+        wide = pen.textlength(text, font=font(high))
+        box = (unit, bottom - unit * 1.6, unit * 2.2 + wide, bottom)
+        pen.rounded_rectangle(box, unit * 0.3, fill=_WARNING)
+        at = (unit * 1.6, bottom - unit * 0.8)
+        pen.text(at, text, font=font(high), fill=_INK, anchor="lm")
+        bottom -= unit * 2.0
 
 
 def _scale(pen: Any, scale_m: float, size: tuple[int, int], unit: int, *, exact: bool) -> None:

@@ -16,6 +16,7 @@ from scenes.compose import Picture
 from scenes.drawables import Label, Legend
 from scenes.drawers import draw
 from scenes.moments import chosen_field
+from scenes.remarks import remarks
 from scenes.scene import Bookmark, Scene
 from scenes.theme import themed
 
@@ -46,6 +47,7 @@ def header(scene: Scene, view: TwinView, result: Result | None, picture: Picture
         "title": title,
         "under": under,
         "sources": sources,
+        "remarks": {k: "\n".join(remarks(view, result, k)) for k in messages.LANGUAGES},
         "lang": scene.lang or messages.language(),
         "size": list(scene.size),
         "illustrative": view.illustrative or (result is not None and result.illustrative),

@@ -24,6 +24,7 @@ from scenes.drawers import Drawing, draw
 from scenes.files import whole
 from scenes.moments import clock
 from scenes.overlay import FONT
+from scenes.remarks import remarks, stale
 from scenes.thematic import thematic
 
 __all__ = ["PAPERS", "SCALES", "MapReport", "Sheet", "write_map"]
@@ -34,6 +35,7 @@ _MARGIN, _HEAD, _SIDE, _GAP = 10.0, 13.0, 52.0, 4.0  # millimetres
 _DPI = 200
 _MM = 1 / 25.4
 _INK, _GREY, _RED = (0.13, 0.15, 0.17), (0.36, 0.38, 0.41), (0.55, 0.16, 0.14)
+_AMBER = (1.0, 0.886, 0.541)
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ class MapReport:
         Layers drawn as pixels for their number.
     unwritten
         Characters of names that the font lacks, shown as □.
+    stale
+        Whether the run answers another version of the city than the one drawn.
     """
 
     map: str
@@ -108,6 +112,7 @@ class MapReport:
     objects: dict[str, int]
     rasterised: list[str]
     unwritten: str
+    stale: bool = False
 
 
 def write_map(
@@ -168,6 +173,7 @@ def write_map(
         objects=chart.objects,
         rasterised=chart.rasterised,
         unwritten="".join(sorted(writer.unwritten)),
+        stale=stale(view, result),
     )
 
 
@@ -311,6 +317,11 @@ class _Writer:
             mark = {"boxstyle": "round,pad=0.3", "facecolor": _RED, "edgecolor": "none"}
             words = self._fold(self._say("scenes.illustrative"), 30)
             self._text(left + 1.0, y, words, 7, color="white", va="top", bbox=mark)
+            y -= 4.0 * (words.count("\n") + 1) + 3.0
+        for told in remarks(view, result, self.sheet.lang):
+            mark = {"boxstyle": "round,pad=0.3", "facecolor": _AMBER, "edgecolor": "none"}
+            words = self._fold(told, 30)
+            self._text(left + 1.0, y, words, 7, color=_INK, va="top", bbox=mark)
             y -= 4.0 * (words.count("\n") + 1) + 3.0
         if drawing is not None:
             y = self._legend(drawing.legend, left, y)

@@ -13,6 +13,7 @@ from scenes import overlay
 from scenes.compose import compose
 from scenes.files import whole
 from scenes.probe import require_opengl
+from scenes.remarks import stale
 from scenes.scene import SIZES, Scene
 from scenes.within import within
 
@@ -41,6 +42,8 @@ class RenderReport:
         Textures that could not be had; what should wear them is plaster grey.
     inside
         Ids of the bodies the camera stands in, such as a wall: they hide what is behind them.
+    stale
+        Whether the run answers another version of the city than the one drawn.
     """
 
     png: str
@@ -52,6 +55,7 @@ class RenderReport:
     failed: dict[str, str]
     missing_images: tuple[str, ...] = ()
     inside: tuple[str, ...] = ()
+    stale: bool = False
 
 
 def render_scene(
@@ -95,6 +99,7 @@ def render_scene(
         failed=picture.failed,
         missing_images=picture.missing_images,
         inside=within(picture, picture.camera.position),
+        stale=stale(view, result),
     )
 
 

@@ -27,6 +27,7 @@ from scenes.page_blob import Blob
 from scenes.page_bodies import bodies, layers
 from scenes.page_header import header, legends, moments_of
 from scenes.parts import objects_of
+from scenes.remarks import stale
 from scenes.scene import Scene
 from scenes.typeface import cut_font
 from scenes.within import within
@@ -61,6 +62,8 @@ class PageReport:
         Textures that could not be had; what should wear them is plaster grey.
     inside
         Ids of the bodies the first view stands in, such as a wall.
+    stale
+        Whether the run answers another version of the city than the one drawn.
     """
 
     html: str
@@ -74,6 +77,7 @@ class PageReport:
     failed: dict[str, str]
     missing_images: tuple[str, ...] = ()
     inside: tuple[str, ...] = ()
+    stale: bool = False
 
 
 def write_html(
@@ -136,6 +140,7 @@ def write_html(
         failed=picture.failed,
         missing_images=picture.missing_images,
         inside=within(picture, picture.camera.position),
+        stale=stale(view, result),
     )
 
 

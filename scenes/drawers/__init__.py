@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.metadata import entry_points
 
+from cim.errors import RequestError
 from cim.model.result import Result, ResultField
 from scenes.drawers import flood, sun, traffic
 from scenes.drawers.drawing import Asked, Drawer, Drawing
@@ -18,6 +19,7 @@ from scenes.timing import step_of
 
 __all__ = ["Asked", "Drawer", "Drawing", "draw", "generic"]
 
+_TELLS_MOST = {"flood": flood.PEAK}
 _OWN: dict[str, Drawer] = {"flood": flood.draw, "sun": sun.draw, "traffic": traffic.draw}
 
 
@@ -35,7 +37,8 @@ def draw(
     result
         The result.
     name
-        Which field; the first where None.
+        Which field; where None the one that tells most: the greatest depth of a flood, the
+        first that changes where a time is asked for, else the first.
     time_s
         Which time, seconds since the start; the last where None.
     lang
@@ -44,9 +47,9 @@ def draw(
     Raises
     ------
     RequestError
-        No such field, or a time outside the run.
+        No such field, a time outside the run, or a time of a field that has none.
     """
-    chosen = result.fields[0] if name is None else result.field(name)
+    chosen = _chosen(result, name, time_s)
     step = _step(result, chosen, time_s)
     drawing = _drawer(result.question)(Asked(result, chosen, step, lang))
     if step is None or result.times_s is None:
@@ -62,7 +65,18 @@ def _drawer(question: str) -> Drawer:
     return _OWN.get(question, generic)
 
 
+def _chosen(result: Result, name: str | None, time_s: float | None) -> ResultField:
+    if name is not None:
+        return result.field(name)
+    if time_s is not None:
+        return next((f for f in result.fields if f.over_time), result.fields[0])
+    told = _TELLS_MOST.get(result.question)
+    return next((f for f in result.fields if f.name == told), result.fields[0])
+
+
 def _step(result: Result, chosen: ResultField, time_s: float | None) -> int | None:
     if not chosen.over_time or result.times_s is None:
+        if time_s is not None:
+            raise RequestError("scenes.no_moment", given=chosen.name)
         return None
     return len(result.times_s) - 1 if time_s is None else step_of(result, time_s)

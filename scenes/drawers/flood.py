@@ -9,16 +9,20 @@ from numpy.typing import NDArray
 
 from cim import messages
 from cim.errors import RequestError
+from cim.model.result import ResultField
 from cim.registry import standard
 from scenes.drawables import Legend
 from scenes.drawers.drawing import Asked, Colour, Drawing
 from scenes.drawers.generic import generic, ramped
 from scenes.palette import NO_VALUE
-from scenes.ramps import BLUES
+from scenes.ramps import BLUES, round_limits
 
 __all__ = ["draw"]
 
-_DEEPEST_M = 0.6  # end of the ramp: knee to thigh; deeper water says so in the legend
+PEAK = "depth_max_m"  # what one asks of a flood first: how deep it got
+_MOST = 98.0  # per cent of the wet cells lie within the ramp; deeper water says so in the legend
+_ASKED = 100_000  # cells are enough for that
+_LEAST_M = 0.1  # no ramp ends lower: a film in the gutter is no deep blue
 _GOOD: Colour = (90, 150, 90)
 _WARN: Colour = (244, 170, 60)
 _BAD: Colour = (178, 16, 32)
@@ -32,25 +36,45 @@ _VERDICTS: dict[str, tuple[tuple[Colour, str], ...]] = {
 
 
 def draw(asked: Asked) -> Drawing:
-    """Draw depth from nothing to `_DEEPEST_M`, verdicts by class, other fields as any field."""
+    """Draw depth from nothing to what is deep in this run, verdicts by class, else a ramp."""
     name = asked.field.name
     classes = next((c for known, c in _VERDICTS.items() if name.startswith(known)), None)
     if classes is not None:
         return _verdict(asked, classes)
-    if asked.field.unit != "m":
+    if asked.field.unit != "m" or not name.startswith("depth"):
         return generic(asked)
     return _water(asked)
 
 
 def _water(asked: Asked) -> Drawing:
     wet = standard("flood.arrival_depth_m").number()
-    made = ramped(asked, BLUES, low=0.0, high=_DEEPEST_M, above=wet)
+    made = ramped(asked, BLUES, low=0.0, high=_deep_m(asked, wet), above=wet)
     if made.cells is None:
         return made
     cells = made.cells.copy()
     deep = np.clip(np.nan_to_num(asked.values) / 0.25, 0.0, 1.0)
     cells[..., 3] = np.where(cells[..., 3] > 0, 165 + 75 * deep, 0)
     return replace(made, cells=cells)
+
+
+def _deep_m(asked: Asked, wet_m: float) -> float:
+    """Return a round depth that few wet cells exceed, the same for all fields and times of a run.
+
+    A cell of a pit or a pool ten times as deep as the streets would make all streets one blue.
+    """
+    field = asked.field
+    if field.carrier == "grid":
+        field = next((f for f in asked.result.fields if _is_peak(f)), field)
+    values = np.fmax.reduce(field.values, axis=0) if field.over_time else field.values
+    depth = values[np.isfinite(values) & (values > wet_m)]
+    if not depth.size:
+        return _LEAST_M
+    deep = max(float(np.percentile(depth[:: 1 + depth.size // _ASKED], _MOST)), _LEAST_M)
+    return round_limits(0.0, deep, keep_low=True)[1]
+
+
+def _is_peak(field: ResultField) -> bool:
+    return field.name == PEAK and field.carrier == "grid"
 
 
 def _verdict(asked: Asked, classes: tuple[tuple[Colour, str], ...]) -> Drawing:
@@ -76,7 +100,7 @@ def _verdict(asked: Asked, classes: tuple[tuple[Colour, str], ...]) -> Drawing:
 
 def _deepest(asked: Asked) -> NDArray[np.uint8] | None:
     try:
-        field = asked.result.field("depth_max_m")
+        field = asked.result.field(PEAK)
     except RequestError:
         return None
     return _water(Asked(asked.result, field, None, asked.lang)).cells

@@ -394,6 +394,8 @@
     $("under").textContent = doc.under[lang];
     $("mark").style.display = doc.illustrative ? "" : "none";
     $("mark").textContent = say("illustrative");
+    $("remarks").textContent = doc.remarks[lang];
+    $("remarks").style.display = doc.remarks[lang] ? "" : "none";
     $("sources").textContent = doc.sources[lang];
     $("sources").style.display = doc.sources[lang] ? "" : "none";
     const tools = [

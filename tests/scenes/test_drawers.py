@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -108,10 +109,51 @@ def test_ground_that_is_all_but_dry_shows_through_a_flood() -> None:
 
 
 def test_depths_beyond_the_ramp_say_so_in_the_legend() -> None:
-    deep = draw(result([[0.0, 0.1, 0.2], [0.3, 2.0, np.nan]], question="flood")).legend
-    shallow = draw(result([[0.0, 0.1, 0.2], [0.3, 0.4, np.nan]], question="flood")).legend
-    assert "≥" in "".join(text for _, text in deep.marks)
-    assert "≥" not in "".join(text for _, text in shallow.marks)
+    street = np.linspace(0.0, 0.38, 1000)
+    pit = np.r_[street, [9.0] * 5]
+    deep = draw(result(pit, carrier="links", question="flood")).legend
+    shallow = draw(result(street, carrier="links", question="flood")).legend
+    assert deep.marks[-1] == (1.0, "≥ 0.4")
+    assert shallow.marks[-1] == (1.0, "0.4")
+    assert [text for _, text in deep.marks[:-1]] == [text for _, text in shallow.marks[:-1]]
+
+
+@pytest.mark.parametrize(("metres", "last"), [(0.06, "0.1"), (0.7, "0.8"), (2.6, "3"), (31, "40")])
+def test_the_ramp_of_a_flood_ends_where_its_water_does(metres: float, last: str) -> None:
+    depth = np.linspace(0.0, metres, 400)
+    legend = draw(result(depth, carrier="links", question="flood")).legend
+    assert legend.marks[-1][1].endswith(last)
+
+
+def peaked() -> Result:
+    """A flood that rises and falls."""
+    over = result([[[0.0] * 3] * 2, [[1.0] * 3] * 2, [[0.2] * 3] * 2], times=[0.0, 600.0, 1200.0])
+    peak = replace(
+        over.fields[0],
+        name="depth_max_m",
+        values=np.full((2, 3), 1.0, np.float32),
+        titles={"en": "greatest depth", "zh": "最大水深"},
+        over_time=False,
+    )
+    return replace(over, question="flood", fields=(*over.fields, peak))
+
+
+def test_a_flood_shows_its_greatest_depth_and_says_so_unless_a_moment_is_asked_for() -> None:
+    drawing = draw(peaked())
+    assert (drawing.legend.title, drawing.time_s) == ("greatest depth", None)
+    then = draw(peaked(), time_s=1200.0)
+    assert (then.legend.title, then.time_s) == ("water depth", 1200.0)
+    assert then.legend.marks == drawing.legend.marks  # one colour is one depth
+    named = draw(peaked(), name="depth_m")
+    assert (named.legend.title, named.time_s) == ("water depth", 1200.0)
+
+
+def test_a_moment_of_what_does_not_change_is_an_error() -> None:
+    for asked in (lambda: draw(peaked(), name="depth_max_m", time_s=600.0),
+                  lambda: draw(result([[0, 1, 2], [3, 4, 5]]), time_s=0.0)):  # fmt: skip
+        with pytest.raises(RequestError) as caught:
+            asked()
+        assert caught.value.key == "scenes.no_moment"
 
 
 def test_shade_is_drawn_where_it_falls() -> None:
