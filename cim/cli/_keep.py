@@ -6,13 +6,14 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cim.errors import RequestError
 from cim.jobs import Job
 
 if TYPE_CHECKING:
     from cim.sources import Built
     from cim.store import StoredTwin
 
-__all__ = ["keep"]
+__all__ = ["keep", "point"]
 
 
 def keep(
@@ -48,3 +49,13 @@ def keep(
         name=built.name if resumable else "",
         job=job,
     )
+
+
+def point(text: str | None) -> list[float] | None:
+    """Return the numbers of --at."""
+    if text is None:
+        return None
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError as error:
+        raise RequestError("source.at", given=f"at = {text}", values={"file": "--at"}) from error

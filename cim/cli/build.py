@@ -10,7 +10,7 @@ import typer
 from cim import messages
 from cim.cli import _show
 from cim.cli._app import answer
-from cim.cli._keep import keep
+from cim.cli._keep import keep, point
 from cim.errors import RequestError
 from cim.jobs import cpu_clock
 
@@ -25,6 +25,7 @@ def verb(
         str | None, typer.Option("--height-datum", help=messages.text("cli.build.height_datum"))
     ] = None,
     kind: Annotated[str | None, typer.Option(help=messages.text("cli.build.kind"))] = None,
+    at: Annotated[str | None, typer.Option(help=messages.text("cli.build.at"))] = None,
     frame: Annotated[str | None, typer.Option(help=messages.text("cli.build.frame"))] = None,
     frame_height: Annotated[
         str | None, typer.Option("--frame-height", help=messages.text("cli.build.frame_height"))
@@ -47,12 +48,14 @@ def verb(
         check_target(out, replace=replace)
         files = [f / "district.toml" if (f / "district.toml").is_file() else f for f in files]
         tomls = [f for f in files if f.suffix == ".toml"]
-        if tomls and (len(files) > 1 or crs or height_datum or kind):
+        if tomls and (len(files) > 1 or crs or height_datum or kind or at):
             raise RequestError("cli.build.toml_alone", given=tomls[0])
         if tomls:
             district = read_district(tomls[0])
         else:
-            district = district_from_files(files, crs=crs, height_datum=height_datum, kind=kind)
+            district = district_from_files(
+                files, crs=crs, height_datum=height_datum, kind=kind, at=point(at)
+            )
         parts = Parts(out.with_name(out.name + ".work"))
         built = build_twin(
             district,

@@ -10,6 +10,7 @@ import typer
 from cim import messages
 from cim.cli import _show
 from cim.cli._app import answer
+from cim.cli._keep import point
 from cim.jobs import cpu_clock
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def verb(
         str | None, typer.Option("--height-datum", help=T("cli.build.height_datum"))
     ] = None,
     kind: Annotated[str | None, typer.Option(help=T("cli.build.kind"))] = None,
+    at: Annotated[str | None, typer.Option(help=T("cli.build.at"))] = None,
     why: Annotated[str, typer.Option(help=T("cli.option.why"))] = "",
     strict: Annotated[bool, typer.Option("--strict", help=T("cli.build.strict"))] = False,
     accept_rejects: Annotated[
@@ -44,7 +46,9 @@ def verb(
         if files[0].suffix == ".toml":
             district = read_district(files[0])
         else:
-            district = district_from_files(files, crs=crs, height_datum=height_datum, kind=kind)
+            district = district_from_files(
+                files, crs=crs, height_datum=height_datum, kind=kind, at=point(at)
+            )
         built = build_twin(
             district,
             frame=stored.frame,

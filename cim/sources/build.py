@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -56,6 +56,7 @@ def district_from_files(
     crs: str | None = None,
     height_datum: str | None = None,
     kind: str | None = None,
+    at: Sequence[float] | None = None,
 ) -> District:
     """Return a district of plain files; see `specs_from_files`.
 
@@ -67,7 +68,7 @@ def district_from_files(
     paths = [Path(file) for file in files]
     if not paths:
         raise SourceError("source.no_files")
-    specs = specs_from_files(paths, crs=crs, height_datum=height_datum, kind=kind)
+    specs = specs_from_files(paths, crs=crs, height_datum=height_datum, kind=kind, at=at)
     return District(name=paths[0].stem, layers=specs)
 
 

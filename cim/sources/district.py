@@ -126,6 +126,7 @@ def specs_from_files(
     crs: str | None = None,
     height_datum: str | None = None,
     kind: str | None = None,
+    at: Sequence[float] | None = None,
 ) -> tuple[LayerSpec, ...]:
     """Return a layer for every file named on the command line.
 
@@ -140,6 +141,9 @@ def specs_from_files(
         What a file is in where it does not say so itself.
     kind
         Kind of all of them; where grids and objects come together, of those it can be.
+    at
+        East, north, height and turn of the zero point of files in local coordinates, in
+        the system of `crs`; height and turn may be left out.
 
     Raises
     ------
@@ -180,7 +184,7 @@ def specs_from_files(
                 part=part,
                 crs=name,
                 height_datum=datum,
-                options={"guess": True},
+                options={"guess": True} if at is None else {"guess": True, "at": list(at)},
             )
             for part in parts
         ]

@@ -39,6 +39,7 @@ def checked_box(points: Floats, place: Place, file: str) -> Box:
         raise SourceError("source.model.no_vertex", given=file)
     low, high = np.percentile(good[:, :2], 2, axis=0), np.percentile(good[:, :2], 98, axis=0)
     box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+    box = place.box(box)
     check_numbers(box, place, file)
     return box
 
@@ -76,12 +77,15 @@ def into_frame(points: Floats, place: Place, frame: Frame, spec: LayerSpec) -> F
     good &= np.abs(points[:, 2] - middle[2]) < 20_000.0
     try:
         offset = spec.options.get("height_offset_m")
-        xy = points[good, :2]
+        xy = place.on_map(points[good, :2])
         if place.crs != frame.crs:
             xy = transform(xy, source=place.crs, target=frame.crs)
         out[good, :2] = xy
         out[good, 2] = transform_heights(
-            points[good, 2], source=place.height_datum, target=frame.height_datum, offset_m=offset
+            points[good, 2] + place.lift_m,
+            source=place.height_datum,
+            target=frame.height_datum,
+            offset_m=offset,
         )
     except FrameError as error:
         raise error if file in error.given else named(error, file) from error
@@ -101,7 +105,7 @@ def turned(matrix: Floats, at: Floats, place: Place, frame: Frame, spec: LayerSp
     step = 1e-5 if place.geographic else 1.0
     around = at + np.array([[0, 0, 0], [step, 0, 0], [0, step, 0]])
     moved = into_frame(around, place, frame, spec)
-    if place.crs == frame.crs or place.geographic:
+    if (place.crs == frame.crs and place.anchor is None) or place.geographic:
         # a template stands in metres along east and north; degrees have no such axes
         plane = np.eye(2)
     else:

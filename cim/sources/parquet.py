@@ -57,7 +57,9 @@ def parquet_rows(spec: LayerSpec, report: Report, layer: str) -> Rows:
     if "crs" not in facts:
         rows.crs, rows.stated = "EPSG:4326", False
     elif facts["crs"] is not None:
-        rows.crs, rows.stated = json.dumps(facts["crs"]), True
+        given = facts["crs"]  # PROJJSON; before version 1.0, and by mistake, a text
+        rows.crs = given if isinstance(given, str) else json.dumps(given)
+        rows.stated = True
     return rows
 
 

@@ -230,10 +230,10 @@ def read_cloud(
     classes = np.zeros(256, dtype=np.int64)
     used = done = 0
     for given, levels, class_, withheld in _slices(spec.file):
-        xy = given
+        xy = place.on_map(given)
         if place.crs != frame.crs:
-            xy = transform(given, source=place.crs, target=frame.crs)
-        z = _heights(levels, spec, place, frame)
+            xy = transform(xy, source=place.crs, target=frame.crs)
+        z = _heights(levels + place.lift_m, spec, place, frame)
         classes += np.bincount(class_, minlength=256)
         good = np.isfinite(xy).all(axis=1) & (z < HIGHEST_M) & (z > LOWEST_M) & ~withheld
         good &= (class_ != NOISE) & (class_ != HIGH_NOISE)
@@ -281,7 +281,7 @@ def _heights(z: Floats, spec: LayerSpec, place: Place, frame: Frame) -> Floats:
 
 def _grid_frame(spec: LayerSpec, head: CloudHead, place: Place, frame: Frame) -> GridFrame:
     """Return cells that cover the cloud and hold some four points each."""
-    xmin, ymin, xmax, ymax = head.bounds
+    xmin, ymin, xmax, ymax = place.box(head.bounds)
     along = np.linspace(0.0, 1.0, 9)
     x, y = xmin + along * (xmax - xmin), ymin + along * (ymax - ymin)
     grid = np.array([(a, b) for a in x for b in y])

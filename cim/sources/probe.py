@@ -21,7 +21,7 @@ from cim.sources.columns import Rows
 from cim.sources.opening import Format, check_file
 from cim.sources.osm import cut_osm
 from cim.sources.osm_tags import PARTS
-from cim.sources.place import Place, check_numbers, middle_box, place_of
+from cim.sources.place import Place, middle_box, place_of, settled_place
 from cim.sources.points import CloudHead, look_at_cloud
 from cim.sources.raster import RasterHead, look_at_raster
 from cim.sources.readers import inner_reader, outer_readers
@@ -124,6 +124,8 @@ def _expanded(spec: LayerSpec, folder: Path, report: Report, job: Job) -> list[L
         return [spec]
     folder.mkdir()
     if found.driver == "OSM":
+        if "at" in spec.options:
+            raise _no_place_of_its_own(spec)
         return _osm_layers(spec, folder, report, job)
     inner = unpack(spec.file, folder)
     wanted = [file for file in inner if file.name == spec.options.get("member")] or inner
@@ -217,6 +219,12 @@ def _osm_layers(spec: LayerSpec, folder: Path, report: Report, job: Job) -> list
     return made
 
 
+def _no_place_of_its_own(spec: LayerSpec) -> SourceError:
+    """Return the error for the option ``at`` of a file that always says where it lies."""
+    given = f"at = {spec.options['at']!r}"
+    return SourceError("source.at_not_here", given=given, values={"file": spec.file.name})
+
+
 def _outer(spec: LayerSpec) -> bool:
     return spec.file.suffix.lower().removeprefix(".") in outer_readers()
 
@@ -232,6 +240,8 @@ def probe(spec: LayerSpec, *, report: Report) -> Probe:
         Nobody says what it is in, or the numbers contradict it.
     """
     if _outer(spec):
+        if "at" in spec.options:
+            raise _no_place_of_its_own(spec)
         if not spec.file.is_file():
             raise SourceError("source.missing", given=str(spec.file))
         return Probe(spec, spec.name or spec.kind or spec.file.suffix[1:])
@@ -255,18 +265,20 @@ def _probe_cloud(spec: LayerSpec, found: Format, report: Report) -> Probe:
     head = look_at_cloud(spec.file)
     settled = replace(spec, kind="terrain")
     place = place_of(settled, head.crs, head.crs is not None, report=report, layer="terrain")
-    check_numbers(head.bounds, place, spec.file.name)
-    return Probe(settled, "terrain", found, place, head.bounds, cloud=head)
+    place = settled_place(head.bounds, place, settled, report=report, layer="terrain")
+    return Probe(settled, "terrain", found, place, place.box(head.bounds), cloud=head)
 
 
 def _probe_raster(spec: LayerSpec, found: Format, report: Report) -> Probe:
     head = look_at_raster(spec, found)
     settled = _settle_raster(spec, head, report)
     layer = _layer(settled)
+    if "at" in spec.options:
+        raise _no_place_of_its_own(spec)
     place = place_of(settled, head.crs, head.crs is not None, report=report, layer=layer)
     if not np.isfinite(head.bounds).all():
         raise SourceError("source.raster_no_place", given=spec.file.name)
-    check_numbers(head.bounds, place, spec.file.name)
+    place = settled_place(head.bounds, place, settled, report=report, layer=layer)
     return Probe(settled, layer, found, place, head.bounds, head=head)
 
 
@@ -296,6 +308,9 @@ def _probe_vector(spec: LayerSpec, found: Format, report: Report) -> Probe:
     for entry in early.entries:
         report.note(entry.reason, file=entry.file, layer=layer, values=entry.values)
     place = place_of(settled, rows.crs, rows.stated, report=report, layer=layer)
+    if place.lift_m:
+        given = f"at = {spec.options['at']!r}"
+        raise SourceError("source.at", given=given, values={"file": spec.file.name})
     carrier = kind(str(settled.kind)).carrier
     if carrier == "grid":
         values = {"kind": str(settled.kind)}
@@ -305,7 +320,8 @@ def _probe_vector(spec: LayerSpec, found: Format, report: Report) -> Probe:
     bounds = None
     if len(boxes):
         bounds = middle_box(boxes)
-        check_numbers(bounds, place, spec.file.name)
+        place = settled_place(bounds, place, settled, report=report, layer=layer)
+        bounds = place.box(bounds)
     return Probe(settled, layer, found, place, bounds, rows=rows, checked=checked)
 
 

@@ -15,6 +15,7 @@ from cim.errors import SourceError
 from cim.sources.arrow import GEOMETRY
 from cim.sources.columns import Rows, split_table
 from cim.sources.encoding import check_texts, json_text, shapefile_encoding
+from cim.sources.geojson_crs import stated_system
 from cim.sources.opening import Format, gdal_reason
 from cim.sources.report import Report
 from cim.sources.spec import LayerSpec
@@ -105,6 +106,10 @@ def read_rows(spec: LayerSpec, found: Format, report: Report, layer: str) -> Row
     rows.crs, rows.stated = meta["crs"], stated and meta["crs"] is not None
     if found.driver == "GeoJSON" and _crs_is_null(source):
         rows.crs, rows.stated = None, False
+    elif found.driver == "GeoJSON" and stated:
+        head = source[:200_000].split(b'"features"')[0]
+        other = stated_system(head, rows.crs) or stated_system(source[-20_000:], rows.crs)
+        rows.crs = other or rows.crs
     _check_texts(rows, spec, report, layer)
     return rows
 

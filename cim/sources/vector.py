@@ -116,6 +116,11 @@ def _names(own: NDArray[Any] | None, count: int) -> list[str | None]:
 
 def _into_frame(checked: Checked, probe: Probe, frame: Frame, job: Job) -> None:
     assert probe.place is not None
+    if probe.place.anchor is not None and checked.good.any():
+        import shapely
+
+        some = checked.shapes[checked.good]
+        checked.shapes[checked.good] = shapely.transform(some, probe.place.on_map)
     if probe.place.crs == frame.crs or not checked.good.any():
         return
     at = np.flatnonzero(checked.good)
