@@ -171,7 +171,7 @@ def specs_from_files(
         else:
             found = check_file(file)
             grid = kind is not None and kind_called(kind).carrier == "grid"
-            if len(files) > 1 and grid != (found.carrier == "raster"):
+            if len(files) > 1 and grid != (found.carrier in ("raster", "points")):
                 mine = None  # --kind is meant for the other files
             if found.driver == "GPKG":
                 parts = [part for part, type_ in parts_of(file, found) if type_ is not None]
