@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cim.errors import CancelledError
 
@@ -21,11 +21,15 @@ __all__ = ["QUIET", "Cost", "Job", "Progress", "cpu_clock"]
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a piece of work is: `done` of `total` in its own unit, doing `what` (a key)."""
+    """How far a piece of work is: `done` of `total` in its own unit, doing `what` (a key).
+
+    ``count`` says how many of how many objects that is, where the work counts objects.
+    """
 
     what: str
     done: float
     total: float
+    count: tuple[int, int] | None = None
 
     @property
     def share(self) -> float:
@@ -71,7 +75,33 @@ class Job:
         """Ask the work to stop at its next step; safe from any thread or signal handler."""
         self._cancelled.set()
 
-    def step(self, done: float, total: float, *, what: str = "job.working") -> None:
+    def part(self, done: float, total: float, *, size: float = 1.0) -> Job:
+        """Return a job whose whole counts as `size` of `total` of this one; a cancel reaches both.
+
+        Parameters
+        ----------
+        done
+            How far this job is where the part begins.
+        total, size
+            In the unit of `done`.
+        """
+        listen = self.listen
+        if listen is None:
+            return self
+
+        def hear(step: Progress) -> None:
+            listen(Progress(step.what, done + size * step.share, total, step.count))
+
+        return replace(self, listen=hear)
+
+    def step(
+        self,
+        done: float,
+        total: float,
+        *,
+        what: str = "job.working",
+        count: tuple[int, int] | None = None,
+    ) -> None:
         """Report progress; stop here if a cancel was asked for.
 
         Parameters
@@ -80,6 +110,8 @@ class Job:
             How far, in any unit of the work's own.
         what
             Message key of what is being done.
+        count
+            Objects done, and all of them, where that is what a person waits for.
 
         Raises
         ------
@@ -89,7 +121,7 @@ class Job:
         if self._cancelled.is_set():
             raise CancelledError("job.cancelled", given=f"{done:g}/{total:g}")
         if self.listen is not None:
-            self.listen(Progress(what, done, total))
+            self.listen(Progress(what, done, total, count))
 
 
 QUIET = Job()

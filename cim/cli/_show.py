@@ -114,9 +114,15 @@ def progress() -> Iterator[Job]:
         def listen(step: Progress) -> None:
             if step.what not in tasks:
                 tasks[step.what] = bar.add_task(messages.text(step.what), total=1.0)
-            bar.update(tasks[step.what], completed=step.share)
+            bar.update(tasks[step.what], completed=step.share, description=_doing(step))
 
         yield Job(listen=listen)
+
+
+def _doing(step: Progress) -> str:
+    """Return what is being done, with how many of how many objects where they are counted."""
+    text = messages.text(step.what)
+    return text if step.count is None else f"{text} {step.count[0]:,} / {step.count[1]:,}"
 
 
 def _now_and_then() -> Any:
@@ -130,6 +136,6 @@ def _now_and_then() -> Any:
         if time.monotonic() - last < _SECONDS_A_LINE or percent <= told.get(step.what, -1):
             return  # parts of a whole may start over; a line goes on
         told[step.what], last = percent, time.monotonic()
-        print(f"{messages.text(step.what)} {percent} %", file=sys.stderr, flush=True)
+        print(f"{_doing(step)} {percent} %", file=sys.stderr, flush=True)
 
     return listen

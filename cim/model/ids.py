@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring
 from typing import Any
 
 import numpy as np
@@ -115,8 +116,12 @@ def _said(name: str, column: Sequence[Any] | NDArray[Any]) -> list[str] | None:
     for value in values:
         text = known.get((type(value), value))
         if text is None:
-            one = value + 0.0 if type(value) is float else value
-            text = "" if value != value else key + json.dumps(one, ensure_ascii=False, default=str)
+            if type(value) is str:
+                text = key + encode_basestring(value)
+            else:
+                one = value + 0.0 if type(value) is float else value
+                told = json.dumps(one, ensure_ascii=False, default=str)
+                text = "" if value != value else key + told
             known[type(value), value] = text
         said.append(text)
     return said

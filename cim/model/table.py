@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cim.errors import RequestError, ShapeError
 from cim.model.kinds import COMMON, Field, FieldType, kind, split_layer
 
-__all__ = ["FeatureTable", "as_column", "concat", "empty_table"]
+__all__ = ["FeatureTable", "as_column", "concat", "empty_table", "missing", "with_fields"]
 
 Column = NDArray[Any]
 
@@ -198,20 +198,29 @@ def concat(tables: Sequence[FeatureTable]) -> FeatureTable:
     for table in tables:
         for field in table.fields:
             fields.setdefault(field.name, field)
-    columns = {
-        name: np.concatenate(
-            [t.columns[name] if name in t.columns else _missing(len(t), f.type) for t in tables]
-        )
-        for name, f in fields.items()
-    }
+    told = tuple(fields.values())
+    tables = [with_fields(table, told) for table in tables]
+    columns = {name: np.concatenate([t.columns[name] for t in tables]) for name in fields}
     return FeatureTable(
         layer=tables[0].layer,
         ids=np.concatenate([t.ids for t in tables]),
         geometry=np.concatenate([t.geometry for t in tables]),
         columns=columns,
-        fields=tuple(fields.values()),
+        fields=told,
     )
 
 
-def _missing(count: int, type_: FieldType) -> Column:
-    return as_column([None] * count, type_)
+def with_fields(table: FeatureTable, fields: Sequence[Field]) -> FeatureTable:
+    """Return a table with these fields in their order; columns that it lacks are missing."""
+    if tuple(fields) == table.fields and tuple(table.columns) == tuple(f.name for f in fields):
+        return table
+    n = len(table)
+    columns = {f.name: table.columns.get(f.name, missing(n, f.type)) for f in fields}
+    return replace(table, columns=columns, fields=tuple(fields))
+
+
+def missing(count: int, type_: FieldType) -> Column:
+    """Return a column in which every value is missing."""
+    if type_ in ("real", "integer"):
+        return np.full(count, np.nan)
+    return np.full(count, None, dtype=object)

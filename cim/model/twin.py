@@ -8,7 +8,7 @@ twin of `cim.store`; and `SchemedView`, a base with a scheme laid over it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from cim.errors import RequestError
 from cim.model.body import BodyPool
 from cim.model.edit import Scheme, apply_to_grid, apply_to_table
 from cim.model.grid import Grid
+from cim.model.layers import Layers, pieces_of
 from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable, empty_table
 
@@ -110,13 +111,23 @@ class Twin:
     @property
     def illustrative(self) -> bool:
         """Whether any layer or grid is illustrative (示意数据)."""
-        return any(t.illustrative for t in self.tables.values()) or any(
-            g.illustrative for g in self.rasters.values()
-        )
+        tables = self.tables
+        if isinstance(tables, Layers):
+            told = any(tables.illustrative(name) for name in tables)
+        else:
+            told = any(t.illustrative for t in tables.values())
+        return told or any(g.illustrative for g in self.rasters.values())
 
     def layers(self) -> dict[str, int]:
         """Return the feature layers and how many features each has."""
-        return {name: len(table) for name, table in self.tables.items()}
+        tables = self.tables
+        if isinstance(tables, Layers):
+            return {name: tables.count(name) for name in tables}
+        return {name: len(table) for name, table in tables.items()}
+
+    def pieces(self, layer: str) -> Iterator[FeatureTable]:
+        """Return a layer's features, those of a long layer piece by piece."""
+        return pieces_of(self.tables, layer)
 
     def grids(self) -> list[str]:
         """Return the names of the grids."""

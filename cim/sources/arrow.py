@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from cim.model.kinds import FieldType
 
-__all__ = ["GEOMETRY", "Batches"]
+__all__ = ["BATCH", "GEOMETRY", "Batches", "cut"]
 
 GEOMETRY = "geometry"
-_AT_ONCE = 20_000
+BATCH = 20_000
+"""Rows of a record batch."""
+
+_MOST_BYTES = 64 << 20
+
+
+def cut(batches: Iterable[Any], at_once: int) -> Iterator[Any]:
+    """Yield record batches as tables of so many rows; of fewer where they are large.
+
+    Parameters
+    ----------
+    batches
+        Record batches of one schema.
+    at_once
+        Rows of a table; a batch of more bytes than is good for memory ends one before.
+    """
+    import pyarrow as pa
+
+    held: list[Any] = []
+    rows = size = 0
+    for batch in batches:
+        done = 0
+        while done < len(batch):
+            part = batch.slice(done, at_once - rows)
+            done += len(part)
+            held.append(part)
+            rows, size = rows + len(part), size + part.nbytes
+            if rows >= at_once or size >= _MOST_BYTES:
+                yield pa.Table.from_batches(held)
+                held, rows, size = [], 0, 0
+    if held:
+        yield pa.Table.from_batches(held)
 
 
 class Batches:
@@ -38,7 +69,7 @@ class Batches:
         for name, column in self._values.items():
             column.append(values.get(name))
         self.count += 1
-        if len(self._shapes) >= _AT_ONCE:
+        if len(self._shapes) >= BATCH:
             self._flush()
 
     def close(self) -> None:

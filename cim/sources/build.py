@@ -6,23 +6,22 @@ Nothing is written here; the store keeps what this returns.
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cim.crs import Frame
 from cim.errors import CimError, SourceError
-from cim.jobs import QUIET, Job, Progress
+from cim.jobs import QUIET, Job
 from cim.model.table import FeatureTable
 from cim.model.twin import Twin
 from cim.registry import standard
 from cim.sources.between import check_between
 from cim.sources.district import District, specs_from_files
 from cim.sources.framing import common_frame
-from cim.sources.gathering import Gathered, SourceRecord
+from cim.sources.gathering import Gathered, SourceRecord, record_of
 from cim.sources.osm import EDGE
 from cim.sources.parts import Parts, chain
 from cim.sources.probe import Probe, expand, probe
@@ -32,7 +31,7 @@ from cim.sources.tables import Observations, read_observations
 
 __all__ = ["Built", "SourceRecord", "build_twin", "district_from_files"]
 
-_HELD = 500_000  # objects held from the first look to the reading; more files are opened again
+_HELD = 200_000  # objects held from the first look to the reading; more files are opened again
 
 
 @dataclass(frozen=True)
@@ -123,22 +122,17 @@ def build_twin(
             district, probes, frame=frame, frame_height=frame_height, report=report
         )
         probes.sort(key=lambda p: p.order)
-        made = Gathered(chosen, report, dict(near or {}))
+        made = Gathered(chosen, report, dict(near or {}), parts)
         digests = _digests(probes)
-        names = _names(probes, digests, chosen, district)
+        names, labels = _names(probes, digests, chosen, district), _labels(probes)
         if parts is not None:
-            parts.begin(list(zip(_labels(probes), names, strict=True)))
-        for done, (one, label) in enumerate(zip(probes, _labels(probes), strict=True)):
+            parts.begin(list(zip(labels, names, strict=True)))
+        for done, (one, label) in enumerate(zip(probes, labels, strict=True)):
             job.step(len(specs) + done, 2 * len(specs), what="source.reading")
-            part = None if parts is None else parts.recall(label)
-            if part is None:
-                start = time.process_time()
-                with _there(one.spec.file):
-                    part = made.read(one, _part(job, len(specs) + done, 2 * len(specs)))
-                if parts is not None:
-                    parts.keep(label, part, cpu_s=time.process_time() - start)
-            one.rows = one.checked = None
-            made.take(one, part, digests[one.spec.file])
+            with _there(one.spec.file):
+                made.read(one, label, job.part(len(specs) + done, 2 * len(specs)))
+            if one.survey is not None:
+                one.survey.held = None
             whole = one.format is not None and one.format.reader
             for layer in list(report.counts) if whole else [one.layer]:
                 _judge(report, layer, strict=strict, accept_rejects=accept_rejects)
@@ -147,7 +141,7 @@ def build_twin(
     twin = Twin(
         name=district.name,
         frame=chosen,
-        tables=made.tables,
+        tables=dict(made.tables) if made.tables.in_memory else made.tables,
         rasters=made.grids,
         pool=made.meshes,
         body_pool=made.bodies,
@@ -155,7 +149,8 @@ def build_twin(
     )
     watched = read_observations(district.observations, sensors=_sensors(made.tables), report=report)
     _judge(report, "observations", strict=strict, accept_rejects=accept_rejects)
-    return Built(twin, report, tuple(made.sources), watched, district.title, names[-1])
+    sources = tuple(record_of(one, digests[one.spec.file]) for one in probes)
+    return Built(twin, report, sources, watched, district.title, names[-1])
 
 
 def _looked_at(specs: list[LayerSpec], report: Report, job: Job) -> list[Probe]:
@@ -164,10 +159,11 @@ def _looked_at(specs: list[LayerSpec], report: Report, job: Job) -> list[Probe]:
     for done, spec in enumerate(specs):
         job.step(done, 2 * len(specs), what="source.looking")
         with _there(spec.file):
-            one = probe(spec, report=report)
-        held += 0 if one.rows is None else len(one.rows.wkb)
-        if held > _HELD and probes:  # one large file alone is read once
-            one.rows = one.checked = None
+            one = probe(spec, report=report, job=job.part(done, 2 * len(specs)))
+        if one.survey is not None and one.survey.held is not None:
+            held += one.survey.count
+            if held > _HELD:
+                one.survey.held = None
         probes.append(one)
     return probes
 
@@ -213,18 +209,6 @@ def _labels(probes: Iterable[Probe]) -> list[str]:
     return found
 
 
-def _part(job: Job, done: int, total: int) -> Job:
-    """Return a job whose steps count as one of `total` of `job`; a cancel reaches both."""
-    listen = job.listen
-    if listen is None:
-        return job
-
-    def hear(progress: Progress) -> None:
-        listen(Progress(progress.what, done + progress.share, total))
-
-    return replace(job, listen=hear)
-
-
 def _judge(report: Report, layer: str, *, strict: bool, accept_rejects: bool) -> None:
     """Stop when too much was rejected, or anything at all when strict."""
     count = report.counts.get(layer)
@@ -250,9 +234,7 @@ def _judge(report: Report, layer: str, *, strict: bool, accept_rejects: bool) ->
 def _sensors(tables: Mapping[str, FeatureTable]) -> dict[str, str]:
     """Return what observations may call a sensor -> its id."""
     found: dict[str, str] = {}
-    for table in tables.values():
-        if table.kind != "sensor":
-            continue
+    for table in (tables[name] for name in tables if name.partition("/")[0] == "sensor"):
         for name in ("name", "source_id"):
             found |= {
                 text: str(id_)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -55,8 +55,24 @@ class Rows:
     geometry_type: str
     dropped: list[str] = field(default_factory=list)
 
+    def take(self, start: int, stop: int) -> Rows:
+        """Return the rows from `start` to before `stop`."""
+        columns = {
+            name: Column(c.type, c.values[start:stop],
+                         None if c.not_finite is None else c.not_finite[start:stop])
+            for name, c in self.columns.items()
+        }  # fmt: skip
+        return replace(self, wkb=self.wkb[start:stop], columns=columns)
 
-def split_table(table: Any, *, geometry: str, fid: str, geometry_type: str) -> Rows:
+
+def split_table(
+    table: Any,
+    *,
+    geometry: str,
+    fid: str,
+    geometry_type: str,
+    texts: frozenset[str] = frozenset(),
+) -> Rows:
     """Return an Arrow table as rows.
 
     Parameters
@@ -67,6 +83,9 @@ def split_table(table: Any, *, geometry: str, fid: str, geometry_type: str) -> R
         Its columns of geometry (well-known binary) and of row numbers; "" for none.
     geometry_type
         What the file declares.
+    texts
+        Columns of whole numbers that are kept as texts: elsewhere in their file they are
+        too large for a float64.
     """
     import pyarrow as pa
 
@@ -81,7 +100,7 @@ def split_table(table: Any, *, geometry: str, fid: str, geometry_type: str) -> R
             continue
         if name == fid or (not fid and name == "OGC_FID"):
             continue
-        column = _column(data, table.schema.field(name).metadata or {})
+        column = _column(data, table.schema.field(name).metadata or {}, text=name in texts)
         if column is None:
             dropped.append(name)
         else:
@@ -96,7 +115,7 @@ def split_table(table: Any, *, geometry: str, fid: str, geometry_type: str) -> R
     )
 
 
-def _column(data: Any, metadata: dict[bytes, bytes]) -> Column | None:
+def _column(data: Any, metadata: dict[bytes, bytes], *, text: bool) -> Column | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -109,7 +128,7 @@ def _column(data: Any, metadata: dict[bytes, bytes]) -> Column | None:
         return Column("boolean", data.to_numpy(zero_copy_only=False).astype(object))
     if pa.types.is_integer(type_):
         exact = pc.max(pc.abs(data.cast(pa.float64(), safe=False))).as_py() or 0.0
-        if exact > LARGEST_EXACT:
+        if text or exact > LARGEST_EXACT:
             return Column("text", _objects(data.cast(pa.string())))
         return Column("integer", _floats(data))
     if pa.types.is_floating(type_) or pa.types.is_decimal(type_):

@@ -12,6 +12,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from cim.sources.encoding import table_text
 from cim.sources.report import Report
 from cim.sources.spec import LayerSpec
 
-__all__ = ["csv_columns", "placed"]
+__all__ = ["csv_columns", "placed", "with_place"]
 
 _PAIRS = (
     (("lon", "lng", "long", "longitude", "经度", "x_lon"),
@@ -111,13 +112,15 @@ def _typed(cells: list[str]) -> Column:
     return Column("integer" if whole else "real", numbers, bad if bad.any() else None)
 
 
-def placed(columns: Mapping[str, Column], spec: LayerSpec, report: Report, layer: str) -> Rows:
-    """Return a table as rows with a place each, from coordinates or WKT.
+def with_place(
+    columns: Mapping[str, Column], spec: LayerSpec, report: Report, layer: str
+) -> LayerSpec:
+    """Return `spec` with options that say which columns hold the place of a row, said aloud.
 
     Parameters
     ----------
     columns
-        The table.
+        The table, or its first rows.
     spec
         Options ``x`` and ``y``, or ``wkt``, name columns that are not called as usual.
 
@@ -126,19 +129,27 @@ def placed(columns: Mapping[str, Column], spec: LayerSpec, report: Report, layer
     SourceError
         No columns that hold coordinates, or several pairs that could be meant.
     """
-    file = spec.file.name
     names = {name.strip().lower(): name for name in reversed(list(columns))}
     wkt, pair = _chosen(columns, names, spec)
-    stated, crs = False, None
-    if wkt is not None:
-        shapes, crs = _from_wkt(columns[wkt].values)
-        stated, used, shown = crs is not None, [wkt], wkt
-    else:
-        x, y = (_numbers(columns[name]) for name in pair)
-        shapes, used, shown = _points(x, y), list(pair), " + ".join(pair)
+    shown = wkt if wkt is not None else " + ".join(pair)
+    report.note("source.table_place", file=spec.file.name, layer=layer, values={"columns": shown})
+    chosen = {"wkt": wkt} if wkt is not None else {"x": pair[0], "y": pair[1]}
+    return replace(spec, options={**spec.options, **chosen})
+
+
+def placed(columns: Mapping[str, Column], spec: LayerSpec) -> Rows:
+    """Return a table as rows with a place each, from the columns that `with_place` has chosen."""
     import shapely
 
-    report.note("source.table_place", file=file, layer=layer, values={"columns": shown})
+    stated, crs = False, None
+    if "wkt" in spec.options:
+        used = [str(spec.options["wkt"])]
+        shapes, crs = _from_wkt(columns[used[0]].values)
+        stated = crs is not None
+    else:
+        used = [str(spec.options["x"]), str(spec.options["y"])]
+        x, y = (_numbers(columns[name]) for name in used)
+        shapes = _points(x, y)
     kept = {name: column for name, column in columns.items() if name not in used}
     return Rows(shapely.to_wkb(shapes), kept, crs, stated, "")
 

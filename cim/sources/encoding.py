@@ -17,10 +17,11 @@ from cim.errors import SourceError
 from cim.sources.opening import sidecar
 from cim.sources.report import Report
 
-__all__ = ["check_texts", "json_text", "shapefile_encoding", "table_text"]
+__all__ = ["MOST_TEXTS", "check_texts", "json_source", "shapefile_encoding", "table_text"]
 
 _LANGUAGE_IDS = {0x4D: "gbk", 0x7A: "gbk", 0x78: "big5", 0x4F: "big5", 0x13: "cp932"}
 _GDAL = {"latin-1": "ISO-8859-1"}  # where GDAL spells a codec in another way than Python
+MOST_TEXTS = 20_000  # that are looked at for wrong decoding
 _MOST_LOST = 3  # damaged places in a text that is what it says all the same
 _MOST_BYTES = 4_000_000  # enough to tell an encoding; the rest is read by GDAL
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -66,6 +67,27 @@ def shapefile_encoding(path: Path, declared: str | None, report: Report, layer: 
             values={"declared": said, "found": (found or "?").upper()},
         )
     return _GDAL.get(name, name)
+
+
+def json_source(path: Path, declared: str | None) -> bytes | Path:
+    """Return a GeoJSON file as it is where it is clean UTF-8, else its text as `json_text` does.
+
+    Raises
+    ------
+    SourceError
+        As `json_text`.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with path.open("rb") as file:
+            clean = declared is None and not file.read(3).startswith(codecs.BOM_UTF8)
+            file.seek(0)
+            while clean and (block := file.read(_MOST_BYTES)):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        clean = False
+    return path.absolute() if clean else json_text(path, declared)
 
 
 def json_text(path: Path, declared: str | None) -> bytes:
@@ -176,7 +198,7 @@ def check_texts(columns: Iterable[Iterable[object]], file: str) -> None:
             if found is not None:
                 odd += 1
                 example = (text, *found)
-            if total >= 20_000:
+            if total >= MOST_TEXTS:
                 break
     if total and odd + lost > total / 2 and (odd or lost > _MOST_LOST):
         raise SourceError(

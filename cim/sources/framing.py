@@ -96,16 +96,15 @@ def _outer_placed(probes: list[Probe]) -> list[Probe]:
 def _none_good(probes: list[Probe]) -> None:
     """Name the fault of a file that has objects, but not one that can be placed."""
     for one in probes:
-        if one.checked is None or not one.checked.rejected:
+        if one.survey is None or one.survey.first is None:
             continue
-        row, (key, values) = next(iter(sorted(one.checked.rejected.items())))
-        count = len(one.checked.rejected)
+        row, (key, values) = one.survey.first
         raise SourceError(
             "source.too_many_rejected",
             given=one.layer,
             values={
-                "rejected": count,
-                "read": len(one.checked.good),
+                "rejected": one.survey.rejected,
+                "read": one.survey.count,
                 "limit": f"{standard('quality.rejected_share').number():.0%}",
                 "first": f"{row + 1}: {messages.text(key, values)}",
             },

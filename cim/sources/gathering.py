@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import time
+from collections import ChainMap
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from itertools import islice
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from cim.crs import PSEUDO_CRS, Frame
 from cim.errors import SourceError
 from cim.jobs import Job
 from cim.model.body import BodyPool
 from cim.model.grid import Grid
+from cim.model.layers import Layers, Load
 from cim.model.mesh import MeshPool
-from cim.model.table import FeatureTable, concat
-from cim.sources.between import check_shift
-from cim.sources.heights import with_heights
-from cim.sources.parts import Part
+from cim.model.table import FeatureTable
+from cim.sources.between import SHIFTED_KINDS, Lying, check_shift, joined, lying
+from cim.sources.heights import MEASURED, with_heights
+from cim.sources.parts import Part, Parts
 from cim.sources.points import read_cloud
-from cim.sources.probe import Probe, look_again
+from cim.sources.probe import Probe
 from cim.sources.raster import read_raster
 from cim.sources.readers import inner_reader, load_reader
 from cim.sources.report import Report
+from cim.sources.seen import Seen
 from cim.sources.spec import LayerSpec, Loaded, Reader
+from cim.sources.survey import AT_ONCE, checked_pieces
 from cim.sources.terrain import Ranked, merged, with_breaklines
-from cim.sources.vector import Seen, read_vector
+from cim.sources.vector import read_piece, told_as_one
 
-__all__ = ["Gathered", "SourceRecord"]
+__all__ = ["Gathered", "SourceRecord", "record_of"]
+
+_HELD = 200_000  # features in memory; further layers are put aside where there is a place
 
 
 @dataclass(frozen=True)
@@ -67,16 +77,32 @@ class Gathered:
     frame: Frame
     report: Report
     near: dict[str, FeatureTable]
-    tables: dict[str, FeatureTable] = field(default_factory=dict)
+    parts: Parts | None = None
+    tables: Layers = field(default_factory=Layers)
     grids: dict[str, Grid] = field(default_factory=dict)
     ranked: dict[str, list[Ranked]] = field(default_factory=dict)
     breaklines: list[str] = field(default_factory=list)
     meshes: MeshPool = field(default_factory=MeshPool)
     bodies: BodyPool = field(default_factory=BodyPool)
-    sources: list[SourceRecord] = field(default_factory=list)
     seen: Seen = field(default_factory=Seen)
+    held: int = 0
 
-    def read(self, one: Probe, job: Job) -> Part:
+    def read(self, one: Probe, label: str, job: Job) -> None:
+        """Read one file, or take over what a stopped build has read of it."""
+        if one.survey is not None and one.survey.pieces > 1:
+            self._read_long(one, label, job)
+            return
+        part = None if self.parts is None else self.parts.recall(label)
+        if part is not None:
+            self._remember(part)
+        else:
+            start = time.process_time()
+            part = self._part(one, job)
+            if self.parts is not None:
+                self.parts.keep(label, part, cpu_s=time.process_time() - start)
+        self._take(one, part)
+
+    def _part(self, one: Probe, job: Job) -> Part:
         """Return what one file gives, beside what was read before."""
         part = Part()
         if one.format is None:
@@ -88,10 +114,10 @@ class Gathered:
         elif one.cloud is not None:
             self._read_cloud(one, part, job)
         else:
-            self._read_vector(one, part, job)
+            self._read_short(one, part, job)
         return part
 
-    def take(self, one: Probe, part: Part, digest: str) -> None:
+    def _take(self, one: Probe, part: Part) -> None:
         """Put what one file gave to the rest."""
         self.report.merge(part.report)
         for table in part.tables:
@@ -100,33 +126,83 @@ class Gathered:
             self._add_grid(grid, one.spec.file.name, priority)
         self.meshes = _joined(self.meshes, part.meshes)
         self.bodies = self.bodies.merged(part.bodies) if self.bodies else part.bodies
-        for kind_name, ids in part.ids.items():
-            self.seen.ids.setdefault(kind_name, {}).update((i, i) for i in ids)
-        for kind_name, contents in part.contents.items():
-            self.seen.contents.setdefault(kind_name, {}).update(contents)
         if one.spec.options.get("breakline"):
-            named = (t.layer for t in part.tables if t.layer not in self.breaklines)
-            self.breaklines += dict.fromkeys(named)
-        self.sources.append(_record(one, digest))
+            self._note_breaklines(t.layer for t in part.tables)
 
-    def _read_vector(self, one: Probe, part: Part, job: Job) -> None:
-        if one.rows is None:
-            look_again(one)
-        what = str(one.spec.kind)
-        known = self.seen.ids.setdefault(what, {})
-        contents = self.seen.contents.setdefault(what, {})
-        before = len(known), len(contents)
-        table = read_vector(one, frame=self.frame, report=part.report, seen=self.seen, job=job)
+    def _note_breaklines(self, layers: Iterable[str]) -> None:
+        self.breaklines += dict.fromkeys(n for n in layers if n not in self.breaklines)
+
+    def _read_short(self, one: Probe, part: Part, job: Job) -> None:
+        """Read a vector file of one piece."""
+        assert one.survey is not None and one.format is not None
+        (piece,) = checked_pieces(one.survey, one.format)
+        got = read_piece(one, piece, 0, frame=self.frame, seen=self.seen, job=job)
+        if self._is_compared(one):
+            self._check_shift(one, lying([got.table]))
+        part.report = told_as_one(one, [got.report])
+        part.tables.append(got.table)
+        part.ids[got.table.kind], part.contents[got.table.kind] = got.ids, got.contents
+
+    def _read_long(self, one: Probe, label: str, job: Job) -> None:
+        """Read a vector file piece by piece, each of them kept."""
+        assert one.survey is not None and one.format is not None
+        reports: list[Report] = []
+        places: list[Lying] = []
+        start, mine = 0, Layers()
+        count, compared = one.survey.count, self._is_compared(one)
+        for number, piece in enumerate(checked_pieces(one.survey, one.format)):
+            job.step(start, count, what="source.reading", count=(start, count))
+            part, load = self._recalled(label, number)
+            if part is None:
+                slice_ = job.part(start, count, size=min(AT_ONCE, count - start))
+                got = read_piece(one, piece, start, frame=self.frame, seen=self.seen, job=slice_)
+                part = Part([got.table], report=got.report, ids={got.table.kind: got.ids},
+                            contents={got.table.kind: got.contents})  # fmt: skip
+                if self.parts is not None:
+                    load = self.parts.keep(label, part, piece=number)
+            start += sum(told.read for told in part.report.counts.values())
+            reports.append(part.report)
+            if compared:
+                places.append(lying([part.tables[0]]))
+            mine.add(part.tables[0], load)
+        if compared:
+            self._check_shift(one, joined(places))
+        self.tables.join(mine)
+        self.report.merge(told_as_one(one, reports))
+        if one.spec.options.get("breakline"):
+            self._note_breaklines([one.layer])
+
+    def _recalled(self, label: str, number: int) -> tuple[Part | None, Load | None]:
+        """Return a piece that a stopped build has read; what it kept is known from now on."""
+        part = None if self.parts is None else self.parts.recall(label, number)
+        if part is None or self.parts is None:
+            return None, None
+        self._remember(part)
+        return part, self.parts.piece_of(label, number)
+
+    def _remember(self, part: Part) -> None:
+        for kind_name, ids in part.ids.items():
+            self.seen.add(kind_name, ids, part.contents.get(kind_name))
+
+    def _is_compared(self, one: Probe) -> bool:
+        """Tell whether there is anything to see a shift by."""
+        beside = {name.partition("/")[0] for name in (*self.near, *self.tables)}
+        return one.layer.partition("/")[0] in SHIFTED_KINDS and bool(beside & {"building", "road"})
+
+    def _check_shift(self, one: Probe, mine: Lying) -> None:
         if one.place is not None and one.place.crs not in PSEUDO_CRS:
-            beside = {**self.near, **self.tables}
-            check_shift(table, beside, frame=self.frame, file=one.spec.file.name)
-        part.tables.append(table)
-        part.ids[what] = list(islice(known, before[0], None))
-        part.contents[what] = dict(islice(contents.items(), before[1], None))
+            for reference in ({n: t for n, t in self.near.items() if n not in self.tables},
+                              self.tables):  # fmt: skip
+                check_shift(mine, reference, frame=self.frame, file=one.spec.file.name)
 
     def _add(self, table: FeatureTable) -> None:
-        before = self.tables.get(table.layer)
-        self.tables[table.layer] = table if before is None else concat([before, table])
+        """Put a table to its layer; on disk where many are in memory already."""
+        load = None
+        if self.parts is not None and self.held + len(table) > _HELD:
+            load = self.parts.put(table)
+        if load is None:
+            self.held += len(table)
+        self.tables.add(table, load)
 
     def _add_grid(self, grid: Grid, file: str, priority: float = 0.0) -> None:
         self.ranked.setdefault(grid.layer, []).append(Ranked(grid, priority, file))
@@ -147,16 +223,25 @@ class Gathered:
             return
         if surface is not None:
             origin = self.grids.get("terrain_source")
-            for name, table in self.tables.items():
-                if table.kind in ("building", "building_part") and len(table):
-                    self.tables[name] = with_heights(
-                        table, terrain, surface, origin, report=self.report
-                    )
+            for name in self.tables:
+                if name.partition("/")[0] in MEASURED and self.tables.count(name):
+                    self._measure(name, terrain, surface, origin)
         for name in self.breaklines:
             origin = self.grids.get("terrain_source")
             self.grids["terrain"], self.grids["terrain_source"] = with_breaklines(
                 self.grids["terrain"], origin, self.tables[name], report=self.report
             )
+
+    def _measure(self, name: str, terrain: Grid, surface: Grid, origin: Grid | None) -> None:
+        """Give the buildings of a layer the heights they lack."""
+        pieces = partial(self.tables.pieces, name)
+        fresh = with_heights(pieces, terrain, surface, origin, report=self.report)
+        if fresh is None:
+            return
+        long = self.parts is not None and not self.tables.in_memory
+        self.tables.replace(
+            name, ((t, self.parts.put(t) if long and self.parts else None) for t in fresh)
+        )
 
     def _read_cloud(self, one: Probe, part: Part, job: Job) -> None:
         assert one.cloud is not None and one.place is not None
@@ -187,16 +272,16 @@ class Gathered:
             one.spec,
             frame=self.frame,
             report=part.report,
-            near={**self.near, **self.tables},
+            near=ChainMap(self.tables, self.near),  # type: ignore[arg-type]
             job=job,
         )
         for table in loaded.tables:
-            known = self.seen.ids.setdefault(table.kind, {})
             ids = [str(id_) for id_ in table.ids]
-            twice = [id_ for id_ in ids if id_ in known]
-            if twice:
-                values = {"id": twice[0], "count": len(twice)}
+            known = self.seen.known(table.kind, ids)
+            if known.any():
+                values = {"id": ids[int(np.argmax(known))], "count": int(known.sum())}
                 raise SourceError("source.ids_twice", given=one.spec.file.name, values=values)
+            self.seen.add(table.kind, ids)
             part.ids[table.kind] = part.ids.get(table.kind, []) + ids
         part.tables += loaded.tables
         part.grids += [(grid, 0.0) for grid in loaded.grids]
@@ -218,7 +303,8 @@ def _joined(first: MeshPool, second: MeshPool) -> MeshPool:
     return first.merged(second)
 
 
-def _record(one: Probe, digest: str) -> SourceRecord:
+def record_of(one: Probe, digest: str) -> SourceRecord:
+    """Return what is remembered of a file."""
     spec = one.spec
     return SourceRecord(
         key=spec.source_key,

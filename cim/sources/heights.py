@@ -8,6 +8,7 @@ what was measured contradicts them the report says so.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +21,11 @@ from cim.model.table import FeatureTable
 from cim.registry import standard
 from cim.sources.report import Report
 
-__all__ = ["QUALITIES", "measured", "with_heights"]
+__all__ = ["MEASURED", "QUALITIES", "measured", "with_heights"]
+
+MEASURED = ("building", "building_part")
+"""Kinds whose heights are measured."""
+
 
 QUALITIES = ("good", "rough", "few cells", "gaps", "filled ground", "low", "none")
 """``rough``: trees or several roofs; ``few cells``, ``gaps``: too little was seen;
@@ -32,14 +37,19 @@ _LOWEST_M, _ROUGH_M, _ROUGH_SHARE = 2.0, 5.0, 0.5
 
 
 def with_heights(
-    table: FeatureTable, terrain: Grid, surface: Grid, origin: Grid | None, *, report: Report
-) -> FeatureTable:
-    """Return buildings with heights measured where none is given.
+    pieces: Callable[[], Iterable[FeatureTable]],
+    terrain: Grid,
+    surface: Grid,
+    origin: Grid | None,
+    *,
+    report: Report,
+) -> Iterator[FeatureTable] | None:
+    """Return buildings with heights measured where none is given; None where all have one.
 
     Parameters
     ----------
-    table
-        Buildings or building parts.
+    pieces
+        Gives the buildings or building parts of one layer, piece by piece, as often as asked.
     terrain, surface
         Heights above the twin's datum, metres.
     origin
@@ -47,8 +57,12 @@ def with_heights(
     report
         Where it is said how many were measured, and how many contradict.
     """
-    given = table.numbers("height_m")
-    height, spread, quality = measured(table.geometry, terrain, surface, origin)
+    layer, known = "", [np.empty(0)]
+    for table in pieces():
+        layer = table.layer
+        known.append(table.numbers("height_m"))
+    given = np.concatenate(known)
+    height, spread, quality = measured((t.geometry for t in pieces()), terrain, surface, origin)
     found = np.isfinite(height)
     new = found & ~np.isfinite(given)
     both = found & np.isfinite(given) & np.isin(quality, QUALITIES[:1])
@@ -56,32 +70,44 @@ def with_heights(
     gap = standard("building.height_gap_share").number()
     odd = both & (np.abs(height - given) > np.maximum(gap_m, gap * given))
     if odd.any():
-        some = ", ".join(str(i) for i in table.ids[odd][:5])
-        says: dict[str, Any] = {"count": int(odd.sum()), "of": int(both.sum()), "examples": some,
+        says: dict[str, Any] = {"count": int(odd.sum()), "of": int(both.sum()),
+                                "examples": ", ".join(_first_ids(pieces(), odd)),
                                 "gap": gap_m, "share": f"{gap:.0%}"}  # fmt: skip
-        report.note("source.heights_differ", file="", layer=table.layer, values=says)
+        report.note("source.heights_differ", file="", layer=layer, values=says)
     lacking = ~np.isfinite(given)
     if not lacking.any():
-        return table
+        return None
     counts = {name: int((quality[lacking] == name).sum()) for name in QUALITIES}
     says = {
         "count": int(new.sum()),
         "of": int(lacking.sum()),
         "qualities": ", ".join(f"{name} {n}" for name, n in counts.items() if n),
     }
-    report.note("source.heights_measured", file="", layer=table.layer, values=says)
+    report.note("source.heights_measured", file="", layer=layer, values=says)
     source = f"{surface.source} − {terrain.source}"
-    texts = np.full(len(table), None, dtype=object)
-    texts[:] = table.columns.get("height_quality", texts)  # measured before: an update
-    texts[lacking] = quality[lacking]
-    columns = {
-        **table.columns,
-        "height_m": np.where(new, height, given),
-        "height_quality": texts,
-        "height_spread_m": np.where(lacking, spread, table.numbers("height_spread_m")),
-    }
-    fields = (
-        *(f for f in table.fields if f.name not in ("height_quality", "height_spread_m")),
+    return _filled(pieces(), height, spread, quality, source)
+
+
+def _first_ids(pieces: Iterable[FeatureTable], which: NDArray[np.bool_]) -> list[str]:
+    """Return the ids of the first five of the features that `which` tells."""
+    start, found = 0, list[str]()
+    for table in pieces:
+        found += [str(i) for i in table.ids[which[start : start + len(table)]]]
+        start += len(table)
+        if len(found) >= 5:
+            break
+    return found[:5]
+
+
+def _filled(
+    pieces: Iterable[FeatureTable],
+    height: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    quality: NDArray[Any],
+    source: str,
+) -> Iterator[FeatureTable]:
+    """Yield the pieces with what was measured where they lack a height."""
+    told = (
         Field(
             "height_quality", "text", "", "quality of the measured height", "高度测量质量", source
         ),
@@ -89,24 +115,45 @@ def with_heights(
             "height_spread_m", "real", "m", "spread of the roof, 25 to 75 %", "屋面离散度", source
         ),
     )
-    return replace(table, columns=columns, fields=fields)
+    start = 0
+    for table in pieces:
+        part = slice(start, start + len(table))
+        start += len(table)
+        given = table.numbers("height_m")
+        lacking = ~np.isfinite(given)
+        texts = np.full(len(table), None, dtype=object)
+        texts[:] = table.columns.get("height_quality", texts)  # measured before: an update
+        texts[lacking] = quality[part][lacking]
+        columns = {
+            **table.columns,
+            "height_m": np.where(lacking, height[part], given),
+            "height_quality": texts,
+            "height_spread_m": np.where(lacking, spread[part], table.numbers("height_spread_m")),
+        }
+        names = [f.name for f in told]
+        fields = (*(f for f in table.fields if f.name not in names), *told)
+        yield replace(table, columns=columns, fields=fields)
 
 
 def measured(
-    geometry: NDArray[Any], terrain: Grid, surface: Grid, origin: Grid | None = None
+    shapes: Iterable[NDArray[Any]], terrain: Grid, surface: Grid, origin: Grid | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[Any]]:
     """Return height (m, NaN where none), spread of the roof (m) and quality of footprints.
 
     Parameters
     ----------
-    geometry
-        (n,) polygons in projected metres.
+    shapes
+        Arrays of polygons in projected metres, together n.
     terrain, surface, origin
         As `with_heights`; they need not have the same cells.
     """
-    n = len(geometry)
-    label = _labels(geometry, surface)
-    unseen = _unseen_around(geometry, origin)
+    label, sight = np.zeros(surface.frame.shape, dtype=np.int32), [np.empty(0)]
+    n = 0
+    for geometry in shapes:
+        _label(label, geometry, n, surface)
+        sight.append(_unseen_around(geometry, origin))
+        n += len(geometry)
+    unseen = np.concatenate(sight)
     at = np.flatnonzero(label.ravel())
     owner = label.ravel()[at] - 1
     order = np.argsort(owner, kind="stable")
@@ -168,8 +215,8 @@ def _unseen_around(geometry: NDArray[Any], origin: Grid | None) -> NDArray[np.fl
     return np.bincount(owner, weights=filled, minlength=n) / np.maximum(every, 1)
 
 
-def _labels(geometry: NDArray[Any], surface: Grid) -> NDArray[np.int32]:
-    """Return which footprint the centre of each cell lies in, from 1; 0 for none."""
+def _label(label: NDArray[np.int32], geometry: NDArray[Any], before: int, surface: Grid) -> None:
+    """Write into `label` which footprint the centre of each cell lies in, from `before` + 1."""
     import shapely
     from affine import Affine
     from rasterio.features import rasterize
@@ -178,14 +225,6 @@ def _labels(geometry: NDArray[Any], surface: Grid) -> NDArray[np.int32]:
     gone = shapely.is_missing(inner) | shapely.is_empty(inner)
     inner = np.where(gone, geometry, inner)  # narrower than a cell: as it is
     there = ~(shapely.is_missing(inner) | shapely.is_empty(inner))
-    pairs = [(shape, i + 1) for i, shape in enumerate(inner) if there[i]]
-    if not pairs:
-        return np.zeros(surface.frame.shape, dtype=np.int32)
-    return np.asarray(
-        rasterize(
-            pairs,
-            out_shape=surface.frame.shape,
-            transform=Affine(*surface.frame.geotransform),
-            dtype=np.int32,
-        )
-    )
+    pairs = [(shape, before + i + 1) for i, shape in enumerate(inner) if there[i]]
+    if pairs:
+        rasterize(pairs, out=label, transform=Affine(*surface.frame.geotransform))

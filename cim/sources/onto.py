@@ -13,14 +13,13 @@ import numpy as np
 from cim.model.grid import Grid
 from cim.model.table import FeatureTable
 from cim.model.twin import Twin, TwinView
-from cim.sources.heights import with_heights
+from cim.sources.heights import MEASURED, with_heights
 from cim.sources.report import Report
 from cim.sources.terrain import BREAKLINE, FILLED, Ranked, merged, on_cells
 
 __all__ = ["laid_onto"]
 
 _OVER, _UNDER = 1.0, 0.0  # priorities of what is new and of what stands
-_MEASURED = ("building", "building_part")
 
 
 def laid_onto(fresh: Twin, standing: TwinView, *, report: Report) -> Twin:
@@ -50,13 +49,14 @@ def laid_onto(fresh: Twin, standing: TwinView, *, report: Report) -> Twin:
         if {"terrain", "surface"} & set(fresh.rasters):
             tables = {**_buildings(standing), **tables}
         for name, table in tables.items():
-            if table.kind in _MEASURED and len(table):
-                tables[name] = with_heights(table, terrain, surface, origin, report=report)
+            if table.kind in MEASURED and len(table):
+                told = with_heights(lambda t=table: (t,), terrain, surface, origin, report=report)  # type: ignore[misc]
+                tables[name] = table if told is None else next(told)
     return replace(fresh, rasters=grids, tables=tables)
 
 
 def _buildings(standing: TwinView) -> dict[str, FeatureTable]:
-    names = [n for n in standing.layers() if n.partition("/")[0] in _MEASURED]
+    names = [n for n in standing.layers() if n.partition("/")[0] in MEASURED]
     return {name: standing.table(name) for name in names}
 
 

@@ -21,12 +21,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cim._version import VERSION
 from cim.crs import Frame
+from cim.errors import StoreError
 from cim.model.body import BodyPool
 from cim.model.grid import Grid
 from cim.model.kinds import Field
+from cim.model.layers import Load
 from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable
 from cim.sources.report import Report
@@ -52,10 +55,8 @@ class Part:
         Its layers; a grid with its priority.
     report
         The account of this file alone.
-    contents
-        Kind -> digest of what was kept -> id, to know a duplicate in a later file.
-    ids
-        Kind -> ids kept.
+    ids, contents
+        Kind -> ids kept, and hashes of what has them: to know a duplicate when it comes.
     """
 
     tables: list[FeatureTable] = field(default_factory=list)
@@ -63,8 +64,8 @@ class Part:
     meshes: MeshPool = field(default_factory=MeshPool)
     bodies: BodyPool = field(default_factory=BodyPool)
     report: Report = field(default_factory=Report)
-    contents: dict[str, dict[bytes, str]] = field(default_factory=dict)
     ids: dict[str, list[str]] = field(default_factory=dict)
+    contents: dict[str, NDArray[np.uint64]] = field(default_factory=dict)
 
 
 def chain(
@@ -122,7 +123,9 @@ class Parts:
     Attributes
     ----------
     taken, changed
-        Files whose part was taken over, and files that changed since it was kept.
+        Files whose part, or a piece of it, was taken over, and files that changed since.
+    pieces
+        How many pieces of long files were taken over.
     """
 
     def __init__(self, folder: Path, *, long_s: float | None = None) -> None:
@@ -130,6 +133,8 @@ class Parts:
         self.long_s = _LONG_S if long_s is None else long_s
         self.taken: list[str] = []
         self.changed: list[str] = []
+        self.pieces = 0
+        self._put, self._said = 0, False
         self._files: dict[str, str] = {}
 
     def begin(self, files: Sequence[tuple[str, str]]) -> None:
@@ -140,48 +145,83 @@ class Parts:
         if before is not None:
             self.changed = [f for f, name in now.items() if before.get(f) not in (None, name)]
             self.changed += [f for f in before if f not in now]
-            wanted = {f"{name}.part" for name in now.values()}
+            wanted = {*now.values()}
             for old in self.folder.glob("*.part"):
-                if old.name not in wanted:
+                if old.stem.partition("-")[0] not in wanted:
                     old.unlink(missing_ok=True)
+        for old in self.folder.glob("*.rows"):
+            old.unlink(missing_ok=True)
 
-    def recall(self, file: str) -> Part | None:
-        """Return the part of a file, or None where there is none to trust."""
-        path = self._path(file)
-        try:
-            data = path.read_bytes()
-        except OSError:
-            return None
-        head = len(_MARK) + 16
-        if data[: len(_MARK)] != _MARK or data[len(_MARK) : head] != _digest(data[head:]):
-            return None
-        try:
-            part = _Reader(io.BytesIO(data[head:])).load()
-        except Exception:  # whatever is wrong with a part, its file is there to be read
-            return None
-        if not isinstance(part, Part):
-            return None
-        self.taken.append(file)
-        return part
+    def recall(self, file: str, piece: int | None = None) -> Part | None:
+        """Return the part of a file or of one of its pieces; None where there is none to trust."""
+        part = _load(self._path(file, piece))
+        if isinstance(part, Part):
+            if file not in self.taken:
+                self.taken.append(file)
+            self.pieces += piece is not None
+            return part
+        return None
 
-    def keep(self, file: str, part: Part, *, cpu_s: float) -> None:
-        """Keep the part of a file that took long; a disk that refuses only costs the resume."""
+    def keep(
+        self, file: str, part: Part, *, cpu_s: float = np.inf, piece: int | None = None
+    ) -> Load | None:
+        """Keep the part of a file that took long, or of one of its pieces.
+
+        A disk that refuses only costs the resume, and memory.
+
+        Returns
+        -------
+        callable or None
+            What brings the only table of a piece back; None where it is not kept.
+        """
         if cpu_s < self.long_s:
-            return
-        stream = io.BytesIO()
-        _Writer(stream, protocol=5).dump(part)
-        data = stream.getvalue()
+            return None
+        path = self._path(file, piece)
         with suppress(OSError):
             self.folder.mkdir(exist_ok=True)
-            _write(self.folder / "files.json", json.dumps(self._files).encode())
-            _write(self._path(file), _MARK + _digest(data) + data)
+            if not self._said:
+                _write(self.folder / "files.json", json.dumps(self._files).encode())
+                self._said = True
+            _dump(path, part)
+            return self.piece_of(file, piece)
+        return None
+
+    def piece_of(self, file: str, piece: int | None) -> Load:
+        """Return what brings the only table of a part back."""
+        path = self._path(file, piece)
+
+        def load() -> FeatureTable:
+            part = _load(path)
+            if not isinstance(part, Part):
+                raise StoreError("store.cannot_read", given=path, values={"why": "checksum"})
+            return part.tables[0]
+
+        return load
+
+    def put(self, table: FeatureTable) -> Load | None:
+        """Put rows aside until the twin is written; None where the disk refuses."""
+        self._put += 1
+        path = self.folder / f"{self._put:06d}.rows"
+
+        def load() -> FeatureTable:
+            found = _load(path)
+            if not isinstance(found, FeatureTable):
+                raise StoreError("store.cannot_read", given=path, values={"why": "checksum"})
+            return found
+
+        with suppress(OSError):
+            self.folder.mkdir(exist_ok=True)
+            _dump(path, table)
+            return load
+        return None
 
     def end(self) -> None:
         """Remove everything: the build is done."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _path(self, file: str) -> Path:
-        return self.folder / f"{self._files[file]}.part"
+    def _path(self, file: str, piece: int | None = None) -> Path:
+        number = "" if piece is None else f"-{piece:06d}"
+        return self.folder / f"{self._files[file]}{number}.part"
 
     def _known(self) -> dict[str, str] | None:
         try:
@@ -190,6 +230,28 @@ class Parts:
             return None
         good = isinstance(found, dict) and all(isinstance(v, str) for v in found.values())
         return found if good else None
+
+
+def _load(path: Path) -> Any:
+    """Return what was kept in a file, None where that cannot be trusted."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    head = len(_MARK) + 16
+    if data[: len(_MARK)] != _MARK or data[len(_MARK) : head] != _digest(data[head:]):
+        return None
+    try:
+        return _Reader(io.BytesIO(data[head:])).load()
+    except Exception:  # whatever is wrong with a part, its file is there to be read
+        return None
+
+
+def _dump(path: Path, what: Any) -> None:
+    stream = io.BytesIO()
+    _Writer(stream, protocol=5).dump(what)
+    data = stream.getvalue()
+    _write(path, _MARK + _digest(data) + data)
 
 
 def _digest(data: bytes) -> bytes:

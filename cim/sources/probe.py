@@ -21,16 +21,17 @@ from cim.sources.columns import Rows
 from cim.sources.opening import Format, check_file
 from cim.sources.osm import cut_osm
 from cim.sources.osm_tags import PARTS
-from cim.sources.place import Place, middle_box, place_of, settled_place
+from cim.sources.place import Place, place_of, settled_place
 from cim.sources.points import CloudHead, look_at_cloud
 from cim.sources.raster import RasterHead, look_at_raster
 from cim.sources.readers import inner_reader, outer_readers
 from cim.sources.report import Report
-from cim.sources.rows import parts_of, read_rows
-from cim.sources.shapes import Checked, check_before, from_wkb
+from cim.sources.rows import parts_of, row_pieces
+from cim.sources.shapes import from_wkb
 from cim.sources.spec import LayerSpec, source_key
+from cim.sources.survey import AT_ONCE, Survey, survey
 
-__all__ = ["Probe", "expand", "guess_kind", "look_again", "probe"]
+__all__ = ["Probe", "expand", "guess_kind", "probe"]
 
 _WORDS = {
     "building_part": ("building_part", "buildingpart"),
@@ -74,8 +75,8 @@ class Probe:
         the layer is only a name: its objects say theirs.
     place, bounds
         System, and the box of the middle of the data in it; None for such a file.
-    rows, checked, head
-        What was read on the way: rows of a vector file, the head of a raster.
+    survey, head, cloud
+        What was seen on the way: of a vector file, a raster, a point cloud.
     """
 
     spec: LayerSpec
@@ -83,8 +84,7 @@ class Probe:
     format: Format | None = None
     place: Place | None = None
     bounds: Box | None = None
-    rows: Rows | None = None
-    checked: Checked | None = None
+    survey: Survey | None = None
     head: RasterHead | None = None
     cloud: CloudHead | None = None
 
@@ -188,7 +188,7 @@ def _is_readable(spec: LayerSpec) -> bool:
 def _has_place(spec: LayerSpec, file: Path, found: Format) -> bool:
     """Tell whether a table beside other files of an archive says where its rows are."""
     try:
-        read_rows(replace(spec, file=file), found, Report(), "")
+        next(row_pieces(replace(spec, file=file), found, Report(), "", at_once=AT_ONCE), None)
     except SourceError as error:
         return error.key not in ("source.table_no_place", "source.table_heading")
     return True
@@ -229,7 +229,7 @@ def _outer(spec: LayerSpec) -> bool:
     return spec.file.suffix.lower().removeprefix(".") in outer_readers()
 
 
-def probe(spec: LayerSpec, *, report: Report) -> Probe:
+def probe(spec: LayerSpec, *, report: Report, job: Job = QUIET) -> Probe:
     """Look at one file.
 
     Raises
@@ -254,7 +254,7 @@ def probe(spec: LayerSpec, *, report: Report) -> Probe:
     return (
         _probe_raster(spec, found, report)
         if found.carrier == "raster"
-        else _probe_vector(spec, found, report)
+        else _probe_vector(spec, found, report, job)
     )
 
 
@@ -290,47 +290,37 @@ def _settle_raster(spec: LayerSpec, head: RasterHead, report: Report) -> LayerSp
     return replace(spec, kind="image")
 
 
-def _probe_vector(spec: LayerSpec, found: Format, report: Report) -> Probe:
-    import shapely
-
+def _probe_vector(spec: LayerSpec, found: Format, report: Report, job: Job) -> Probe:
     if found.driver in ("GPKG", "XLSX") and not spec.part:
         listed = parts_of(spec.file, found)
         parts = [name for name, type_ in listed if type_ is not None or found.driver == "XLSX"]
         if len(parts) > 1:
             values = {"known": ", ".join(parts)}
             raise SourceError("source.which_part", given=spec.file.name, values=values)
-    early = Report()
-    rows = read_rows(spec, found, early, "")
-    if len(rows.wkb) == 0:
-        raise SourceError("source.no_features", given=spec.file.name)
-    settled = _settle_kind(spec, _dimension(rows), report)
-    layer = _layer(settled)
+    early, kinds_told = Report(), Report()
+
+    def settle(rows: Rows) -> LayerSpec:
+        settled = _settle_kind(spec, _dimension(rows), kinds_told)
+        if kind(str(settled.kind)).carrier == "grid":
+            values = {"kind": str(settled.kind)}
+            raise SourceError("source.not_a_grid", given=spec.file.name, values=values)
+        return settled
+
+    seen = survey(spec, found, settle, report=early, job=job)
+    layer = _layer(seen.spec)
+    report.merge(kinds_told)
     for entry in early.entries:
         report.note(entry.reason, file=entry.file, layer=layer, values=entry.values)
-    place = place_of(settled, rows.crs, rows.stated, report=report, layer=layer)
+    place = place_of(seen.spec, seen.crs, seen.stated, report=report, layer=layer)
     if place.lift_m:
         given = f"at = {spec.options['at']!r}"
         raise SourceError("source.at", given=given, values={"file": spec.file.name})
-    carrier = kind(str(settled.kind)).carrier
-    if carrier == "grid":
-        values = {"kind": str(settled.kind)}
-        raise SourceError("source.not_a_grid", given=spec.file.name, values=values)
-    checked = check_before(rows.wkb, carrier=carrier, geographic=place.geographic)
-    boxes = shapely.bounds(checked.shapes[checked.good])
-    bounds = None
-    if len(boxes):
-        bounds = middle_box(boxes)
-        place = settled_place(bounds, place, settled, report=report, layer=layer)
+    bounds = seen.settle(geographic=place.geographic)
+    if bounds is not None:
+        place = settled_place(bounds, place, seen.spec, report=report, layer=layer)
         bounds = place.box(bounds)
-    return Probe(settled, layer, found, place, bounds, rows=rows, checked=checked)
-
-
-def look_again(one: Probe) -> None:
-    """Read the rows of a vector file whose first look has let them go; nothing is said twice."""
-    assert one.format is not None and one.place is not None
-    one.rows = read_rows(one.spec, one.format, Report(), "")
-    carrier = kind(str(one.spec.kind)).carrier
-    one.checked = check_before(one.rows.wkb, carrier=carrier, geographic=one.place.geographic)
+    seen.judge()
+    return Probe(seen.spec, layer, found, place, bounds, survey=seen)
 
 
 def _layer(spec: LayerSpec) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Checked", "check_before", "check_in_frame", "from_wkb"]
+__all__ = ["Checked", "Far", "check_before", "check_in_frame", "far_of", "from_wkb", "reject_far"]
 
 SMALLEST_AREA_M2 = 0.01  # a footprint of 10 cm × 10 cm is no object of a city
 SMALLEST_LENGTH_M = 0.01
@@ -50,6 +50,11 @@ class Checked:
     repaired: dict[int, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    def copy(self) -> Checked:
+        """Return one that can be worked on without this one changing."""
+        return Checked(self.shapes.copy(), self.good.copy(), {**self.rejected},
+                       {**self.repaired}, {**self.notes})  # fmt: skip
+
     def reject(
         self, rows: Mask, key: str, values: Callable[[int], dict[str, Any]] | None = None
     ) -> None:
@@ -67,8 +72,22 @@ def from_wkb(wkb: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
         return np.asarray(shapely.from_wkb(wkb, on_invalid="ignore"), dtype=object)
 
 
-def check_before(wkb: NDArray[Any], *, carrier: str, geographic: bool) -> Checked:
-    """Read well-known binary and judge what needs no metres yet.
+class Far(NamedTuple):
+    """What is another place than that of a file: further than so many of its units from a point."""
+
+    x: float
+    y: float
+    reach: float
+
+    def beyond(self, boxes: NDArray[np.float64]) -> Mask:
+        """Return which of (n, 4) boxes lie there."""
+        middle = np.array([self.x, self.y])
+        reach = np.maximum(np.abs(boxes[:, :2] - middle), np.abs(boxes[:, 2:] - middle))
+        return np.asarray(reach.max(axis=1) > self.reach)
+
+
+def check_before(wkb: NDArray[Any], *, carrier: str) -> Checked:
+    """Read well-known binary and judge what needs neither metres nor the other objects yet.
 
     Parameters
     ----------
@@ -76,8 +95,6 @@ def check_before(wkb: NDArray[Any], *, carrier: str, geographic: bool) -> Checke
         (n,) bytes or None.
     carrier
         What the kind is carried by: polygon, line, point or any.
-    geographic
-        Whether coordinates are degrees.
     """
     import shapely
 
@@ -93,7 +110,6 @@ def check_before(wkb: NDArray[Any], *, carrier: str, geographic: bool) -> Checke
     if (shapely.has_z(shapes) | shapely.has_m(shapes)).any():
         done.shapes = np.asarray(shapely.force_2d(done.shapes))
         done.notes["source.z_dropped"] = {}
-    _reject_far(done, FARTHEST_DEG if geographic else FARTHEST_M)
     return done
 
 
@@ -206,16 +222,30 @@ def _only(shape: Any, dimension: int) -> Any | None:
     return (shapely.multipoints, shapely.multilinestrings, shapely.multipolygons)[dimension](parts)
 
 
-def _reject_far(done: Checked, farthest: float) -> None:
+def far_of(boxes: NDArray[np.float64], *, geographic: bool) -> Far | None:
+    """Return what of a file lies elsewhere; None where nothing does, or nobody can say.
+
+    Parameters
+    ----------
+    boxes
+        (n, 4) xmin, ymin, xmax, ymax of all good objects of the file.
+    geographic
+        Whether they are degrees.
+    """
+    if len(boxes) < 3:
+        return None
+    middle = np.median((boxes[:, :2] + boxes[:, 2:]) / 2.0, axis=0)
+    found = Far(float(middle[0]), float(middle[1]), FARTHEST_DEG if geographic else FARTHEST_M)
+    count = int(found.beyond(boxes).sum())
+    return found if 0 < count <= len(boxes) / 2 else None
+
+
+def reject_far(done: Checked, far: Far | None) -> None:
+    """Reject what lies elsewhere; in place."""
     import shapely
 
-    rows = np.flatnonzero(done.good)
-    if len(rows) < 3:
-        return
-    box = shapely.bounds(done.shapes[rows])
-    middle = np.median((box[:, :2] + box[:, 2:]) / 2.0, axis=0)
-    reach = np.maximum(np.abs(box[:, :2] - middle), np.abs(box[:, 2:] - middle)).max(axis=1)
-    far = np.zeros(len(done.good), dtype=bool)
-    far[rows] = reach > farthest
-    if far.sum() <= len(rows) / 2:
-        done.reject(far, "source.object.far")
+    if far is not None:
+        rows = np.flatnonzero(done.good)
+        mask = np.zeros(len(done.good), dtype=bool)
+        mask[rows] = far.beyond(shapely.bounds(done.shapes[rows]))
+        done.reject(mask, "source.object.far")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,16 +14,20 @@ from cim.errors import CimError, FrameError
 from cim.jobs import Job
 from cim.model.ids import geometry_marks, marked_ids, own_ids, record_texts
 from cim.model.kinds import COMMON, Kind, kind
-from cim.model.table import FeatureTable, as_column
-from cim.sources.attributes import ID_NAMES, SETTINGS, Attributes, attributes, own_id_column
+from cim.model.table import FeatureTable, missing
+from cim.sources.attributes import attributes
+from cim.sources.feeding import ID_NAMES, SETTINGS
+from cim.sources.numeric import Attributes
 from cim.sources.place import named
 from cim.sources.probe import Probe
 from cim.sources.report import Report
+from cim.sources.seen import Seen, content_keys
 from cim.sources.shapes import Checked, check_in_frame
 from cim.sources.spec import source_key
+from cim.sources.survey import Piece
 from cim.sources.values import to_text
 
-__all__ = ["ABSOLUTE", "Seen", "read_vector"]
+__all__ = ["ABSOLUTE", "Read", "read_piece", "told_as_one"]
 
 ABSOLUTE = frozenset(
     [
@@ -43,36 +46,49 @@ ABSOLUTE = frozenset(
 
 _NETWORKS = ("road", "pipe")  # kinds whose lines must be single ones
 
-Fault = tuple[str, dict[str, Any]]
-
 _AT_ONCE = 20_000  # objects between two looks at a cancel: a quarter of a second
+_TAIL = "source.lines_split"  # a note with counts, one of a file
 
 
 @dataclass
-class Seen:
-    """What was kept so far, by kind: to know a duplicate when it comes again."""
+class Read:
+    """What one piece of a file gave.
 
-    ids: dict[str, dict[str, str]] = field(default_factory=dict)
-    contents: dict[str, dict[bytes, str]] = field(default_factory=dict)
+    Attributes
+    ----------
+    table
+        Its features in the twin's frame.
+    report
+        The account of its rows; with what is said of the file as a whole.
+    ids, contents
+        What was kept, to know a duplicate when it comes again; see `Seen`.
+    """
+
+    table: FeatureTable
+    report: Report
+    ids: list[str]
+    contents: NDArray[np.uint64]
 
 
-def read_vector(
-    probe: Probe, *, frame: Frame, report: Report, seen: Seen, job: Job
-) -> FeatureTable:
-    """Return the features of one file in the twin's frame.
+def read_piece(
+    probe: Probe, piece: Piece, start: int, *, frame: Frame, seen: Seen, job: Job
+) -> Read:
+    """Return the features of one piece of a file in the twin's frame.
 
     Parameters
     ----------
     probe
-        The file's rows and place; they are let go here.
+        The file and its place.
+    piece
+        Gives its rows.
+    start
+        How many rows come before.
     frame
         The twin's frame.
-    report
-        Where objects are counted, and listed when repaired or rejected.
     seen
-        What was kept before; duplicates are told by it.
+        What was kept before, of this file too; what is kept of this piece comes to it.
     job
-        Progress and cancel.
+        Progress and cancel; a piece counts as 1.
 
     Raises
     ------
@@ -83,30 +99,51 @@ def read_vector(
     FrameError
         Absolute heights without a datum, or positions that have no place in the frame.
     """
-    spec, rows, checked = probe.spec, probe.rows, probe.checked
-    assert rows is not None and checked is not None and probe.place is not None
-    what, file = kind(str(spec.kind)), spec.file.name
-    own = own_id_column(rows, spec)
+    assert probe.survey is not None
+    rows, checked = piece()
+    checked = checked.copy()
+    spec, whole, report = probe.spec, probe.survey.whole, Report()
+    what, file, own = kind(str(spec.kind)), spec.file.name, probe.survey.whole.own
     if own is not None and spec.id_field is None:
         report.note("source.id_taken", file=file, layer=probe.layer, values={"column": own})
     try:
-        found = attributes(rows, spec, what, report=report, layer=probe.layer, own=own)
+        found = attributes(rows, spec, what, whole=whole, report=report, layer=probe.layer)
     except CimError as error:
         raise error if file in str(error.values) else named(error, file) from error
-    job.step(1, 4, what="source.reading")
     raw = checked.shapes.copy()
     _into_frame(checked, probe, frame, job)
     check_in_frame(checked)
     for row, fault in found.rejected.items():
         checked.rejected.setdefault(row, fault)
         checked.good[row] = False
-    job.step(2, 4, what="source.reading")
     names = _names(rows.columns[own].values if own else None, len(raw))
-    ids = _identify(probe, what, raw, found, names if own else None, checked, seen, job)
+    ids, contents = _identify(probe, what, raw, found, names if own else None, checked, seen, job)
     _heights(found, checked, probe, frame)
-    job.step(3, 4, what="source.reading")
-    _account(probe, report, checked, found, names)
-    return _table(probe, what, checked, found, ids, names if own else None, report)
+    _account(probe, report, checked, found, names, start)
+    table = _table(probe, what, checked, found, ids, names if own else None, report)
+    return Read(table, report, ids[checked.good].tolist(), contents)
+
+
+def told_as_one(probe: Probe, parts: Sequence[Report]) -> Report:
+    """Return the account of a file from those of its pieces, as if it were one."""
+    assert probe.survey is not None
+    out, file = Report(), probe.spec.file.name
+    heads = [e for e in parts[0].entries if e.action == "note" and e.reason != _TAIL]
+    out.entries += heads
+    for action in ("rejected", "repaired"):
+        out.entries += [e for part in parts for e in part.entries if e.action == action]
+    for key, says in probe.survey.notes.items():
+        out.note(key, file=file, layer=probe.layer, values=says)
+    if probe.survey.dropped:
+        says = {"columns": ", ".join(probe.survey.dropped)}
+        out.note("source.columns_dropped", file=file, layer=probe.layer, values=says)
+    split = [e.values for part in parts for e in part.entries if e.reason == _TAIL]
+    if split:
+        says = {name: sum(one[name] for one in split) for name in ("count", "parts")}
+        out.note(_TAIL, file=file, layer=probe.layer, values=says)
+    for part in parts:
+        out.merge(Report(counts=part.counts))
+    return out
 
 
 def _names(own: NDArray[Any] | None, count: int) -> list[str | None]:
@@ -126,7 +163,7 @@ def _into_frame(checked: Checked, probe: Probe, frame: Frame, job: Job) -> None:
     at = np.flatnonzero(checked.good)
     try:
         for start in range(0, len(at), _AT_ONCE):
-            job.step(1 + start / len(at), 4, what="source.reading")
+            job.step(0.5 * start / len(at), 1, what="source.reading")
             some = at[start : start + _AT_ONCE]
             checked.shapes[some] = transform(
                 checked.shapes[some], source=probe.place.crs, target=frame.crs
@@ -144,8 +181,8 @@ def _identify(
     checked: Checked,
     seen: Seen,
     job: Job,
-) -> NDArray[Any]:
-    """Return an id for every good row: from its own id, else from what it is.
+) -> tuple[NDArray[Any], NDArray[np.uint64]]:
+    """Return an id for every row kept, from its own id, else from what it is; and their contents.
 
     What has the same id, or the same geometry and attributes, as one before is rejected.
     Contents are taken as they stand in the file, so the frame does not matter; degrees
@@ -155,8 +192,9 @@ def _identify(
     scale = 1e5 if probe.place.geographic else 1.0
     ids = np.full(len(raw), None, dtype=object)
     good = np.flatnonzero(checked.good)
+    kept = [np.empty(0, dtype=np.uint64)]
     for start in range(0, len(good), _AT_ONCE):
-        job.step(2 + start / len(good), 4, what="source.reading")
+        job.step(0.5 + 0.5 * start / len(good), 1, what="source.reading")
         at = good[start : start + _AT_ONCE]
         texts = record_texts(_content(found, at), len(at))
         marks = geometry_marks(checked.shapes[at])
@@ -168,8 +206,10 @@ def _identify(
         if nameless:
             there = _marks_there(raw, checked.shapes, at[nameless], scale, marks, nameless)
             ids[at[nameless]] = marked_ids(what.name, there, [texts[n] for n in nameless])
-        _reject_duplicates(checked, at, marks, texts, ids, what, seen)
-    return ids
+        contents = content_keys(marks, texts)
+        _reject_duplicates(checked, at, contents, ids, what.name, seen)
+        kept.append(contents[checked.good[at]])
+    return ids, np.concatenate(kept)
 
 
 def _marks_there(
@@ -206,24 +246,27 @@ def _content(found: Attributes, at: NDArray[np.intp]) -> dict[str, NDArray[Any]]
 def _reject_duplicates(
     checked: Checked,
     at: NDArray[np.intp],
-    marks: list[bytes],
-    texts: list[str],
+    contents: NDArray[np.uint64],
     ids: NDArray[Any],
-    what: Kind,
+    kind_name: str,
     seen: Seen,
 ) -> None:
     """Reject what has the same id, or the same geometry and attributes, as one before."""
-    known = seen.ids.setdefault(what.name, {})
-    contents = seen.contents.setdefault(what.name, {})
-    for row, mark, text in zip(at.tolist(), marks, texts, strict=True):
-        key = hashlib.blake2b(mark + text.encode(), digest_size=12).digest()
-        original = ids[row] if ids[row] in known else contents.get(key)
+    names: list[str] = ids[at].tolist()
+    known = seen.known(kind_name, names)
+    originals = seen.originals(kind_name, contents)
+    here: dict[str, None] = {}
+    said: dict[int, str] = {}
+    for n, (name, content) in enumerate(zip(names, contents.tolist(), strict=True)):
+        original = name if known[n] or name in here else originals[n] or said.get(content)
         if original is not None:
-            checked.rejected[row] = ("source.object.duplicate", {"original": original})
-            checked.good[row] = False
+            checked.rejected[int(at[n])] = ("source.object.duplicate", {"original": original})
+            checked.good[at[n]] = False
             continue
-        known[ids[row]] = ids[row]
-        contents[key] = ids[row]
+        here[name] = None
+        said[content] = name
+    good = checked.good[at]
+    seen.add(kind_name, ids[at[good]].tolist(), contents[good])
 
 
 def _heights(found: Attributes, checked: Checked, probe: Probe, frame: Frame) -> None:
@@ -252,14 +295,20 @@ def _heights(found: Attributes, checked: Checked, probe: Probe, frame: Frame) ->
 
 
 def _account(
-    probe: Probe, report: Report, checked: Checked, found: Attributes, names: list[str | None]
+    probe: Probe,
+    report: Report,
+    checked: Checked,
+    found: Attributes,
+    names: list[str | None],
+    start: int,
 ) -> None:
     """Count and list every object."""
     file, layer = probe.spec.file.name, probe.layer
     count = report.layer(layer)
     for row in sorted(checked.rejected):
         key, values = checked.rejected[row]
-        report.reject(key, file=file, layer=layer, object=names[row] or str(row + 1), values=values)
+        object_ = names[row] or str(start + row + 1)
+        report.reject(key, file=file, layer=layer, object=object_, values=values)
     repaired = sorted({*checked.repaired, *found.repaired} - set(checked.rejected))
     for row in repaired:
         for fault in (checked.repaired.get(row), found.repaired.get(row)):
@@ -268,15 +317,9 @@ def _account(
                     fault[0],
                     file=file,
                     layer=layer,
-                    object=names[row] or str(row + 1),
+                    object=names[row] or str(start + row + 1),
                     values=fault[1],
                 )
-    for key, says in checked.notes.items():
-        report.note(key, file=file, layer=layer, values=says)
-    assert probe.rows is not None
-    if probe.rows.dropped:
-        says = {"columns": ", ".join(probe.rows.dropped)}
-        report.note("source.columns_dropped", file=file, layer=layer, values=says)
     kept = int(checked.good.sum())
     count.read += len(checked.good)
     count.kept += kept
@@ -301,15 +344,15 @@ def _table(
         shapes = np.asarray(shapely.orient_polygons(shapes))
     spec, n = probe.spec, len(at)
     columns = {name: column[at] for name, column in found.columns.items()}
-    settings: Mapping[str, list[Any]] = {
-        "source": [spec.source_key] * n,
-        "source_id": [names[i] for i in at] if names is not None else [None] * n,
-        "illustrative": [spec.illustrative] * n,
+    settings: Mapping[str, NDArray[Any]] = {
+        "source": np.full(n, spec.source_key, dtype=object),
+        "source_id": missing(n, "text") if names is None else np.array(names, dtype=object)[at],
+        "illustrative": np.full(n, spec.illustrative, dtype=object),
     }
     fields = {f.name: f for f in found.fields}
     for common in COMMON:
         if common.name in settings and common.name not in columns:
-            columns[common.name] = as_column(settings[common.name], common.type)
+            columns[common.name] = settings[common.name]
             fields[common.name] = common
     order = [f.name for f in (*COMMON, *what.fields)]
     order += [name for name in columns if name not in order]
@@ -350,5 +393,5 @@ def _split(table: FeatureTable, file: str, report: Report) -> FeatureTable:
         if turn > 1:
             ids[i] = f"{ids[i]}-{turn}"
     says = {"count": int(many.sum()), "parts": int(many[owner].sum())}
-    report.note("source.lines_split", file=file, layer=table.layer, values=says)
+    report.note(_TAIL, file=file, layer=table.layer, values=says)
     return FeatureTable(table.layer, ids, parts, whole.columns, table.fields)

@@ -7,8 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cim.errors import CancelledError, StoreError
 from cim.jobs import QUIET, Job
+from cim.model.layers import Layers, id_keys
 from cim.model.twin import Twin
 from cim.store import disk
 from cim.store.folder import current_number, generations, has_history
@@ -140,9 +143,17 @@ def _abandon(target: Path, folder: Path, *, fresh: bool) -> None:
 
 
 def _check_ids(twin: Twin) -> None:
+    """Refuse two features with one id."""
+    tables = twin.tables
+    if isinstance(tables, Layers):
+        keys = np.sort(np.concatenate([tables.ids(name) for name in tables]))
+    else:
+        keys = np.sort(np.concatenate([*(id_keys(t.ids) for t in tables.values()), id_keys(())]))
+    if not (keys[1:] == keys[:-1]).any():
+        return
     seen: dict[str, str] = {}
-    for layer, table in twin.tables.items():
-        for id_ in table.ids:
+    for layer in twin.layers():
+        for id_ in (id_ for piece in twin.pieces(layer) for id_ in piece.ids):
             if id_ in seen:
                 raise StoreError(
                     "store.twice", given=id_, values={"layers": f"{seen[id_]}, {layer}"}

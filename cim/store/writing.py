@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cim.errors import StoreError
 from cim.jobs import Job
-from cim.model.kinds import kind
+from cim.model.kinds import kind, split_layer
 from cim.model.table import FeatureTable
 from cim.model.twin import Twin
 from cim.store import disk, rows
@@ -23,7 +23,7 @@ from cim.store.bodies import write_bodies
 from cim.store.folder import connect, current_number, generations, read_meta
 from cim.store.meshes import write_meshes
 from cim.store.raster import write_grid
-from cim.store.rtree import fill_index
+from cim.store.rtree import fill_index, outward
 from cim.store.schema import SCHEMA_VERSION, add_kind, create_side_tables, quoted, watch
 
 __all__ = ["begun", "write_generation"]
@@ -31,6 +31,7 @@ __all__ = ["begun", "write_generation"]
 _AT_ONCE = 10_000  # rows between two looks at a cancel: a quarter of a second
 _COMMITTED = 100_000  # rows between two commits of a build that can be gone on with: two seconds
 _CACHE_KB = 65_536
+Boxes = NDArray[np.float32]
 _CARRIED = ("cim_changeset", "cim_run", "cim_scheme")
 
 
@@ -74,12 +75,12 @@ def write_generation(
     version = before["version"] + 1
     crs = twin.frame.crs
     database = folder / "city.gpkg"
-    total = len(twin.tables) + len(twin.rasters) + 1
+    total = len(twin.layers()) + len(twin.rasters) + 1
     disk.step("write city.gpkg")
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         _begin(connection, twin, name)
         _write_tables(connection, twin, version, total, job)
-        for done, (layer, grid) in enumerate(twin.rasters.items(), len(twin.tables)):
+        for done, (layer, grid) in enumerate(twin.rasters.items(), len(twin.layers())):
             job.step(done, total, what="store.writing")
             file = write_grid(grid, folder / "grids", version, crs=crs)
             connection.execute(
@@ -106,7 +107,7 @@ def write_generation(
         _carry_over(connection, before)
         _meta(connection, twin, version)
         _changeset(connection, twin, version, why)
-        watch(connection, sorted({t.kind for t in twin.tables.values()}))
+        watch(connection, sorted({split_layer(name)[0] for name in twin.layers()}))
         connection.execute("DELETE FROM cim_meta WHERE key = 'building'")
         connection.execute("COMMIT")
         connection.execute("PRAGMA synchronous = FULL")
@@ -152,55 +153,81 @@ def _write_tables(
     connection: sqlite3.Connection, twin: Twin, version: int, total: int, job: Job
 ) -> None:
     """Write all layers, beginning after the rows that are there; commit now and then."""
-    there, new = _rows_there(connection), 0
-    for done, (layer, table) in enumerate(twin.tables.items()):
-        add_kind(connection, kind(table.kind), srs_id=_srs_id(twin.frame.crs))
-        rows.write_fields(connection, layer, table.fields)
-        for start in range(there.get(layer, 0), len(table), _AT_ONCE):
-            job.step(done + start / len(table), total, what="store.writing")
-            part = table.take(np.arange(start, min(start + _AT_ONCE, len(table))))
+    there, new, before = _rows_there(connection), 0, 0
+    layers = twin.layers()
+    every = sum(layers.values())
+    indexes: dict[str, list[Boxes]] = {}
+    for done, (layer, count) in enumerate(layers.items()):
+        kind_name = split_layer(layer)[0]
+        add_kind(connection, kind(kind_name), srs_id=_srs_id(twin.frame.crs))
+        account = _Account(layer, indexes.setdefault(kind_name, []))
+        for part in _slices(twin, layer):
+            job.step(done + account.count / max(count, 1), total, what="store.writing",
+                     count=(before + account.count, every))  # fmt: skip
+            if not account.count:
+                rows.write_fields(connection, layer, part.fields)
+            skipped = min(max(there.get(layer, 0) - account.count, 0), len(part))
+            account.add(part, twin.frame.origin)
             rows.write_rows(
                 connection,
-                part,
+                part.take(np.arange(skipped, len(part))) if skipped else part,
                 srs_id=_srs_id(twin.frame.crs),
                 origin=twin.frame.origin,
                 version=version,
                 indexed=False,
             )
-            new += len(part)
+            new += len(part) - skipped
             if new >= _COMMITTED:
                 disk.commit(connection)
                 connection.execute("BEGIN")
                 new = 0
-        _note_layer(connection, layer, table)
-    job.step(len(twin.tables), total, what="store.writing")
-    _fill_indexes(connection, twin)
-
-
-def _fill_indexes(connection: sqlite3.Connection, twin: Twin) -> None:
-    """Fill the R*Trees; the layers of a kind stand in its table one after another."""
-    boxes: dict[str, list[NDArray[np.float64]]] = {}
-    for table in twin.tables.values():
-        boxes.setdefault(table.kind, []).append(rows.index_boxes(table, twin.frame.origin))
-    for kind_name, parts in boxes.items():
+        before += count
+        account.note(connection)
+    job.step(len(layers), total, what="store.writing")
+    for kind_name, parts in indexes.items():  # the layers of a kind stand one after another
         whole = np.concatenate(parts)
+        parts.clear()
         placed = ~np.isnan(whole[:, 0])
-        fill_index(connection, kind_name, np.flatnonzero(placed) + 1, whole[placed])
+        numbers = np.flatnonzero(placed) + 1
+        fill_index(connection, kind_name, numbers, whole if placed.all() else whole[placed])
 
 
-def _note_layer(connection: sqlite3.Connection, layer: str, table: FeatureTable) -> None:
-    connection.execute(
-        "INSERT OR REPLACE INTO cim_layer VALUES (?, ?, ?, ?)",
-        (layer, table.kind, len(table), table.illustrative),
-    )
-    box = table.bounds()
-    if box is not None:
+def _slices(twin: Twin, layer: str) -> Iterator[FeatureTable]:
+    """Yield a layer in slices short enough for a cancel; one without features as it is."""
+    for table in twin.pieces(layer):
+        for start in range(0, max(len(table), 1), _AT_ONCE):
+            yield table.take(np.arange(start, min(start + _AT_ONCE, len(table))))
+
+
+class _Account:
+    """What is said of a layer, gathered while it is written."""
+
+    def __init__(self, layer: str, boxes: list[Boxes]) -> None:
+        self.layer, self.count, self.illustrative = layer, 0, False
+        self._bounds: list[tuple[float, float, float, float]] = []
+        self._boxes = boxes
+
+    def add(self, table: FeatureTable, origin: tuple[float, float]) -> None:
+        self.count += len(table)
+        self.illustrative |= table.illustrative
+        box = table.bounds()
+        self._bounds += [] if box is None else [box]
+        self._boxes.append(outward(rows.index_boxes(table, origin)))
+
+    def note(self, connection: sqlite3.Connection) -> None:
+        kind_name = split_layer(self.layer)[0]
         connection.execute(
-            "UPDATE gpkg_contents SET min_x = min(coalesce(min_x, ?1), ?1), "
-            "min_y = min(coalesce(min_y, ?2), ?2), max_x = max(coalesce(max_x, ?3), ?3), "
-            "max_y = max(coalesce(max_y, ?4), ?4) WHERE table_name = ?5",
-            (*box, table.kind),
+            "INSERT OR REPLACE INTO cim_layer VALUES (?, ?, ?, ?)",
+            (self.layer, kind_name, self.count, self.illustrative),
         )
+        if self._bounds:
+            low, high = np.min(self._bounds, axis=0), np.max(self._bounds, axis=0)
+            connection.execute(
+                "UPDATE gpkg_contents SET min_x = min(coalesce(min_x, ?1), ?1), "
+                "min_y = min(coalesce(min_y, ?2), ?2), max_x = max(coalesce(max_x, ?3), ?3), "
+                "max_y = max(coalesce(max_y, ?4), ?4) WHERE table_name = ?5",
+                (*low[:2].tolist(), *high[2:].tolist(), kind_name),
+            )
 
 
 def _carried(target: Path) -> dict[str, Any]:

@@ -293,7 +293,7 @@ def test_the_verb_says_what_it_went_on_from(tmp_path: Path) -> None:
     stopped = run(11, signal.SIGINT)
     assert stopped.returncode == 130, stopped.stderr
     assert not Path(out).exists() and Path(out + ".work").is_dir()
-    killed = run(11, signal.SIGKILL)
+    killed = run(8, signal.SIGKILL)
     assert killed.returncode == -signal.SIGKILL
     done = run(0, signal.SIGKILL)
     told = json.loads(done.stdout)

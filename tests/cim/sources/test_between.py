@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cim
 from cim.crs import looks_like_gcj02
-from cim.sources.between import check_shift
+from cim.sources.between import check_shift, lying
 
 
 def test_what_lies_along_the_streets_does_not_make_them_look_shifted(sketch_once: Path) -> None:
@@ -16,4 +16,6 @@ def test_what_lies_along_the_streets_does_not_make_them_look_shifted(sketch_once
     trap = looks_like_gcj02(roads.geometry, view.table("wall").geometry, frame=frame)
     assert trap.answer == "yes"  # so the roads must not be judged by the walls
     for kind in ("wall", "parcel", "address"):
-        check_shift(view.table(kind), {"road": roads}, frame=frame, file=f"{kind}s.geojson")
+        check_shift(
+            lying([view.table(kind)]), {"road": roads}, frame=frame, file=f"{kind}s.geojson"
+        )

@@ -236,7 +236,7 @@ def test_quality_tells_what_a_measured_height_is_worth() -> None:
     shapes = np.empty(len(boxes), dtype=object)
     shapes[:] = boxes
     surface, terrain = grid(top), grid(np.full((60, 60), 3.0))
-    height, _, quality = measured(shapes, terrain, surface)
+    height, _, quality = measured([shapes], terrain, surface)
     assert list(quality) == ["good", "rough", "few cells", "gaps", "low", "none", "none"]
     assert height[0] == 10.0 and np.isnan(height[4:]).all()
 
