@@ -146,10 +146,12 @@ class _Bad:
         self.of += len(table)
         self.examples += [str(i) for i in table.ids[bad][: 5 - len(self.examples)]]
 
-    def say(self, report: Report, key: str, layer: str, **more: object) -> None:
+    def say(
+        self, report: Report, key: str, layer: str, more: Mapping[str, object] | None = None
+    ) -> None:
         if self.count:
             values = {"count": self.count, "of": self.of,
-                      "examples": ", ".join(self.examples), **more}  # fmt: skip
+                      "examples": ", ".join(self.examples), **(more or {})}  # fmt: skip
             report.note(key, file="", layer=layer, values=values)
 
 
@@ -188,8 +190,8 @@ def _buildings(
             with np.errstate(invalid="ignore"):
                 bases.add(table, np.abs(gap) >= gap_m)
             gaps.add(gap)
-    storeys.say(report, "source.between.storeys", layer, low=low, high=high)
-    bases.say(report, "source.between.base", layer, gap=gap_m)
+    storeys.say(report, "source.between.storeys", layer, {"low": low, "high": high})
+    bases.say(report, "source.between.base", layer, {"gap": gap_m})
     gaps.say(report, "base_m", layer)
 
 
@@ -232,7 +234,7 @@ def _pipes(
             ends.add(table, _free_ends(table, tree))
     inverts.say(report, "source.between.invert", layer)
     gaps.say(report, "ground_m", layer)
-    ends.say(report, "source.between.ends", layer, reach=NODE_REACH_M)
+    ends.say(report, "source.between.ends", layer, {"reach": NODE_REACH_M})
 
 
 def _high_inverts(table: FeatureTable, terrain: Grid) -> NDArray[np.bool_]:
