@@ -12,7 +12,7 @@ from cim.model.arrays import rings
 from cim.model.kinds import split_layer
 from cim.model.table import FeatureTable
 from cim.model.twin import Bounds, TwinView
-from scenes import furniture, meshes, palette, standing, tubes
+from scenes import furniture, meshes, overbuilt, palette, standing, tubes
 from scenes.ground import MOST_CORNERS, Painter
 from scenes.standing import Site, Standing
 
@@ -233,7 +233,8 @@ def bodies(
         try:
             table = view.table(name, bounds=bounds)
             if len(table):
-                one(mine, view, table, replace(site, recolour=(recolour or {}).get(name)))
+                colours = (recolour or {}).get(name)
+                one(mine, view, table, replace(site, recolour=colours, bounds=bounds))
         except Exception as error:
             if failed is None:
                 raise
@@ -241,6 +242,7 @@ def bodies(
         made.surfaces += [replace(s, opacity=share) for s in mine.surfaces]
         made.blocks += [replace(b, opacity=share) for b in mine.blocks]
         made.edges += [replace(e, opacity=share) for e in mine.edges]
+        made.hidden |= mine.hidden
         made.without_height += mine.without_height
         made.missing_images += [n for n in mine.missing_images if n not in made.missing_images]
     return made
@@ -254,6 +256,11 @@ def _buildings(made: Standing, view: TwinView, table: FeatureTable, site: Site) 
         parents = table.column("parent")
         hidden = [i in shown or p in whole for i, p in zip(table.ids, parents, strict=True)]
         table = table.take(~np.array(hidden, dtype=bool))
+    houses = overbuilt.detailed(view, pool, site.bounds) if site.recolour is None else ()
+    if houses:  # under a result every block shows its own answer
+        base, height, _ = standing.stand(table, site)
+        made.hidden |= overbuilt.overbuilt(houses, table, base, height)
+        table = table.take(~np.isin(table.ids.astype(str), list(made.hidden)))
     if len(table):
         standing.prisms(made, table, site)
     if shown:

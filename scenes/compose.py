@@ -67,6 +67,8 @@ class Picture:
         Layers that could not be drawn, and why.
     labels
         Texts and where they are pinned.
+    hidden
+        Blocks left out since they stand inside a house of elements, and which.
     clip
         Cuts, each a point and the direction that stays, scene metres.
     """
@@ -87,6 +89,7 @@ class Picture:
     failed: dict[str, str] = field(default_factory=dict)
     labels: tuple[Label, ...] = ()
     clip: tuple[tuple[Point, Point], ...] = ()
+    hidden: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def surfaces(self) -> list[Surface]:
@@ -194,6 +197,7 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
         failed=failed,
         labels=staging.labels(scene, view, layers, box, terrain, origin),
         clip=staging.cuts(scene, origin),
+        hidden=made.hidden,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import isfinite
 from pathlib import Path
@@ -66,6 +66,8 @@ class FilmReport:
         Ids of the bodies the camera stands in somewhere along its way, such as a wall.
     stale
         Whether the run answers another version of the city than the one drawn.
+    hidden
+        Blocks of the map left out since a house drawn from its elements stands there, and which.
     """
 
     mp4: str
@@ -80,6 +82,7 @@ class FilmReport:
     missing_images: tuple[str, ...] = ()
     inside: tuple[str, ...] = ()
     stale: bool = False
+    hidden: dict[str, str] = field(default_factory=dict)
 
 
 def write_film(
@@ -171,6 +174,7 @@ def write_film(
         missing_images=reel.picture.missing_images,
         inside=tuple(sorted(inside)),
         stale=stale(view, result),
+        hidden=reel.picture.hidden,
     )
 
 

@@ -45,7 +45,7 @@ _NO_NUMBER = float(np.finfo(np.float64).min)  # stands for a missing number, as 
 
 @dataclass(frozen=True)
 class GlbReport:
-    """What the file holds: objects with an id, triangles, size, what failed, an older run."""
+    """What the file holds: objects with an id, triangles, size; what failed, is old or hidden."""
 
     glb: str
     size_mb: float
@@ -53,6 +53,7 @@ class GlbReport:
     triangles: int
     failed: dict[str, str]
     stale: bool = False
+    hidden: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -154,6 +155,7 @@ def write_glb(
         triangles=picture.triangles if held else 0,
         failed=picture.failed,
         stale=stale(view, result),
+        hidden=picture.hidden,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cim.errors import RequestError
@@ -44,6 +44,8 @@ class RenderReport:
         Ids of the bodies the camera stands in, such as a wall: they hide what is behind them.
     stale
         Whether the run answers another version of the city than the one drawn.
+    hidden
+        Blocks of the map left out since a house drawn from its elements stands there, and which.
     """
 
     png: str
@@ -56,6 +58,7 @@ class RenderReport:
     missing_images: tuple[str, ...] = ()
     inside: tuple[str, ...] = ()
     stale: bool = False
+    hidden: dict[str, str] = field(default_factory=dict)
 
 
 def render_scene(
@@ -100,6 +103,7 @@ def render_scene(
         missing_images=picture.missing_images,
         inside=within(picture, picture.camera.position),
         stale=stale(view, result),
+        hidden=picture.hidden,
     )
 
 

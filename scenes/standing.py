@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from cim.model.arrays import Rings, rings
 from cim.model.grid import Grid
 from cim.model.table import FeatureTable
+from cim.model.twin import Bounds
 from kernels.spatial.blocks import boxes
 from scenes import blocks, extrude, palette, roofs
 from scenes.drawables import Blocks, Origin, Segments, Surface
 from scenes.ground import flat_level, levels
 from scenes.palette import Colours
 
-__all__ = ["Site", "Standing", "facade", "garden_walls", "prisms"]
+__all__ = ["Site", "Standing", "facade", "garden_walls", "prisms", "stand"]
 
 Floats = NDArray[np.float64]
 
@@ -48,6 +49,8 @@ class Site:
         Metres a pixel of the picture covers, about.
     underground
         Whether pipes and what belongs to them are shown, as tubes where their levels are known.
+    bounds
+        Box of what is drawn; everything where None.
     """
 
     terrain: Grid
@@ -57,17 +60,19 @@ class Site:
     picked: frozenset[str] = frozenset()
     pixel_m: float = 0.0
     underground: bool = False
+    bounds: Bounds | None = None
 
 
 @dataclass
 class Standing:
-    """What has been drawn so far, how many objects had no height, which images are missing."""
+    """What has been drawn so far, how many have no height, what is missing or hidden."""
 
     surfaces: list[Surface] = field(default_factory=list)
     blocks: list[Blocks] = field(default_factory=list)
     edges: list[Segments] = field(default_factory=list)
     without_height: int = 0
     missing_images: list[str] = field(default_factory=list)
+    hidden: dict[str, str] = field(default_factory=dict)
 
 
 def prisms(made: Standing, table: FeatureTable, site: Site) -> None:
@@ -79,7 +84,7 @@ def prisms(made: Standing, table: FeatureTable, site: Site) -> None:
     if not len(flat.feature):
         return
     ring = extrude.loops(flat)
-    base, height, missing = _stand(table, site)
+    base, height, missing = stand(table, site)
     made.without_height += int(missing.sum())
     of = flat.feature
     foot, top = _feet(ring, base[of], site), (base + height)[of] - site.origin.z
@@ -143,7 +148,7 @@ def _tiles(
     )
 
 
-def _stand(table: FeatureTable, site: Site) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+def stand(table: FeatureTable, site: Site) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Return the ground level (absolute), the height, and which objects have none."""
     import shapely
 
@@ -299,7 +304,7 @@ def garden_walls(made: Standing, table: FeatureTable, site: Site) -> None:
     flat = rings(replace(table, geometry=bands), origin=(site.origin.x, site.origin.y))
     solid = replace(table, geometry=bands, columns=columns)
     ring = extrude.loops(flat)
-    base, tall, _ = _stand(solid, site)
+    base, tall, _ = stand(solid, site)
     of = flat.feature
     top = (base + tall)[of] - site.origin.z
     body = extrude.joined(

@@ -11,7 +11,7 @@ import gzip
 import html
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,8 @@ class PageReport:
         Ids of the bodies the first view stands in, such as a wall.
     stale
         Whether the run answers another version of the city than the one drawn.
+    hidden
+        Blocks of the map left out since a house drawn from its elements stands there, and which.
     """
 
     html: str
@@ -78,6 +80,7 @@ class PageReport:
     missing_images: tuple[str, ...] = ()
     inside: tuple[str, ...] = ()
     stale: bool = False
+    hidden: dict[str, str] = field(default_factory=dict)
 
 
 def write_html(
@@ -141,6 +144,7 @@ def write_html(
         missing_images=picture.missing_images,
         inside=within(picture, picture.camera.position),
         stale=stale(view, result),
+        hidden=picture.hidden,
     )
 
 
