@@ -13,8 +13,10 @@ from cim.model.kinds import split_layer
 from cim.model.result import Result, ResultField
 from cim.model.twin import Bounds, TwinView
 from scenes import links
+from scenes.city import lies_below
 from scenes.drawers import Drawing
 from scenes.ground import Painter
+from scenes.tubes import levelled
 
 __all__ = ["blank", "chosen_field", "clock", "lies_flat", "links_overlay", "moments"]
 
@@ -62,13 +64,24 @@ def blank(result: Result, field: ResultField) -> Result:
 
 
 def links_overlay(
-    view: TwinView, drawing: Drawing, layer: str, bounds: Bounds, *, pixels: int
-) -> NDArray[np.uint8]:
+    view: TwinView,
+    drawing: Drawing,
+    layer: str,
+    bounds: Bounds,
+    *,
+    pixels: int,
+    underground: bool = False,
+) -> NDArray[np.uint8] | None:
     """Return a result on links as an image (h, w, 4) over a box, clear where no link is.
 
-    It is painted on black and on white: what differs was not painted.
+    It is painted on black and on white: what differs was not painted. Underground, pipes that
+    say their levels are tubes and not painted; None where nothing is left to paint.
     """
     table = view.table(layer, bounds=bounds)
+    if underground and lies_below(layer):
+        table = table.take(~levelled(table))
+        if not len(table):
+            return None
     painted = []
     for land in ((0, 0, 0), (255, 255, 255)):
         painter = Painter(bounds, pixels, land)

@@ -14,6 +14,7 @@ from cim.model.kinds import kind
 from cim.model.result import Result
 from cim.model.table import FeatureTable
 from cim.model.twin import TwinView
+from scenes.city import lies_below
 from scenes.compose import Picture
 from scenes.drawers import Drawing, draw
 from scenes.moments import chosen_field, clock, lies_flat, links_overlay, moments
@@ -127,10 +128,13 @@ def frames(
             overlays.append(blob.add(encoded(drawing.cells, lossless=True)))
         for layer in drawing.objects:
             if lies_flat(layer):
-                image = links_overlay(view, drawing, layer, box, pixels=_LINKS_PX)
-                overlays.append(blob.add(encoded(image, lossless=True)))
+                image = links_overlay(
+                    view, drawing, layer, box, pixels=_LINKS_PX, underground=scene.underground
+                )
+                if image is not None:
+                    overlays.append(blob.add(encoded(image, lossless=True)))
         if drawing.objects:
-            colours.append(_colours(drawing, objects))
+            colours.append(_colours(drawing, objects, underground=scene.underground))
             at = 0 if time_s is None or result.times_s is None else result.times_s == time_s
             step = int(np.argmax(at))
             values.append(_values(chosen.at(step), chosen.ids, objects))
@@ -151,10 +155,11 @@ def frames(
     }
 
 
-def _colours(drawing: Drawing, objects: Catalogue) -> NDArray[np.uint8]:
+def _colours(drawing: Drawing, objects: Catalogue, *, underground: bool) -> NDArray[np.uint8]:
+    """Return (n, 4) colours of what stands, and of pipes where they are shown as tubes."""
     rgba = np.zeros((len(objects), 4), dtype=np.uint8)
     for layer, by_id in drawing.objects.items():
-        if lies_flat(layer):
+        if lies_flat(layer) and not (underground and lies_below(layer)):
             continue
         for id_, rgb in by_id.items():
             number = objects.number.get(id_)

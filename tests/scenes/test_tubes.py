@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import shapely
 
+from cim.jobs import QUIET
 from cim.model import Twin
 from cim.model.result import Result, ResultField
 from scenes import palette
 from scenes.compose import Picture, compose
 from scenes.drawables import Surface
+from scenes.drawers import draw
+from scenes.moments import blank
+from scenes.page_answers import frames
+from scenes.page_blob import Blob
+from scenes.parts import objects_of
 from scenes.pick import Picker
 from scenes.scene import Scene
 from scenes.tubes import PIPES
+from scenes.web import write_html
+from tests.scenes.browser import missing, open_browser
+from tests.scenes.conftest import note_undrawn
 from tests.towns import EAST, NORTH, layer, town
 
 SMALL = Scene(size=(320, 180), underground=True, bounds=(EAST, NORTH, EAST + 40, NORTH + 40))
@@ -126,3 +137,64 @@ def test_a_result_on_pipes_colours_the_tubes_and_a_selection_goes_before() -> No
     chosen = compose(replace(SMALL, selection=(ids[1],)), view)
     gas = body(chosen, ids[1])
     assert tuple(gas.rgb[gas.triangles[0, 0]]) == palette.PICKED
+
+
+def filling(view: Twin) -> Result:
+    """Two pipes that fill over time."""
+    ids = view.table("pipe").ids
+    values = np.array([[0.1, 0.9], [0.9, 0.1]])
+    fill = ResultField("fill", "1", "links", values, {"en": "fill"}, "pipe", ids, over_time=True)
+    times = np.array([0.0, 60.0])
+    return Result("drains", {"en": "d"}, (fill,), {}, {}, 1, "test", True, times_s=times)
+
+
+def page_frames(view: Twin, scene: Scene) -> tuple[dict[str, Any], np.ndarray | None]:
+    """Return a page's frames, and its colours (times, objects, 4)."""
+    result, blob = filling(view), Blob()
+    picture = compose(scene, view, blank(result, result.fields[0]))
+    objects = objects_of(scene, view, picture)
+    made = frames(blob, scene, view, result, picture, objects, QUIET)
+    if made["colours"] is None:
+        return made, None
+    _, first, count = made["colours"]
+    data = np.frombuffer(b"".join(blob.pieces), np.uint8)[first : first + count]
+    return made, data.reshape(2, len(objects), 4)
+
+
+def test_a_page_colours_the_tubes_at_each_moment_and_paints_nothing_over_them() -> None:
+    view = piped()
+    made, colours = page_frames(view, SMALL)
+    assert made["overlays"] is None and colours is not None
+    ids = view.table("pipe").ids
+    objects = objects_of(SMALL, view, compose(SMALL, view))
+    for step, time_s in enumerate((0.0, 60.0)):
+        wanted = draw(filling(view), time_s=time_s).objects["pipe"]
+        for one in ids:
+            assert tuple(colours[step, objects.number[one]]) == (*wanted[one], 255)
+    assert (colours[..., 3] > 0).sum() == 4  # two pipes, two moments, nothing else
+
+
+def test_a_page_paints_the_pipes_that_do_not_say_their_level() -> None:
+    made, colours = page_frames(piped(invert_from_m=[None, 1.5]), SMALL)
+    assert colours is not None and len(made["overlays"]) == 2
+    above, _ = page_frames(piped(), replace(SMALL, underground=False))
+    assert len(above["overlays"]) == 2
+
+
+def test_the_tubes_of_a_page_change_with_its_slider(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if missing():
+        note_undrawn(f"{request.node.nodeid}: {missing()} not installed")
+        pytest.skip(f"not installed: {missing()}")
+    view, page = piped(), tmp_path / "pipes.html"
+    write_html(replace(SMALL, size=(640, 360)), view, filling(view), path=page)
+    with open_browser(tmp_path) as browser:
+        browser.open(page)
+        seen = []
+        for step in (0, 1):
+            browser.run("return window.cim.show(arguments[0])", step)
+            seen.append(browser.picture().astype(int))
+        apart = np.abs(seen[0] - seen[1]).max(axis=2)[100:600, 40:900]
+        assert (apart > 60).sum() > 150  # yellow to violet and back
+        assert browser.console() == []
