@@ -22,6 +22,7 @@ from scenes.drawers import Drawing, draw
 from scenes.ground import Painter
 from scenes.images import is_image, lay_images
 from scenes.measures import measured
+from scenes.reading import read_once
 from scenes.scene import Point, Scene
 from scenes.standing import Site, Standing
 from scenes.theme import themed
@@ -130,6 +131,7 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
     RequestError
         The twin is empty, a layer is not there, or the box is no box.
     """
+    view = read_once(view)
     layers = _layers(scene, view)
     box = _box(scene, view)
     around = _around(box, scene, view)

@@ -20,10 +20,11 @@ from typing import Any
 
 from tests.benchmarks.measure import Row
 from tests.benchmarks.triad import REFERENCE_GB_S, cores, triad_gb_s
+from tests.benchmarks.yardstick import DRAWING, REFERENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "ROW "
-WIDTHS = (46, 9, 9, 30, 9, 8, 9)
+WIDTHS = (46, 9, 9, 30, 9, 8, 14)
 
 
 def main(asked: list[str]) -> int:
@@ -36,7 +37,8 @@ def main(asked: list[str]) -> int:
     print(f"{platform.processor() or platform.machine()}, {cores()} cores, Python "
           f"{platform.python_version()}; float32 triad on one core {speed:.1f} GB/s")  # fmt: skip
     print(f"CPU seconds, median of 3; 'scaled' = ours on a core whose triad runs at "
-          f"{REFERENCE_GB_S} GB/s; ratio = peer / ours")  # fmt: skip
+          f"{REFERENCE_GB_S} GB/s, and for drawing on one that rasterises a plain scene in "
+          f"{REFERENCE_S} s; ratio = peer / ours")  # fmt: skip
     failed = 0
     for name in asked or _names():
         failed += not _one(name)
@@ -51,6 +53,7 @@ def _names() -> list[str]:
 def _one(name: str) -> bool:
     speed = triad_gb_s()  # again before each: on a shared machine it changes from minute to minute
     scale = speed / REFERENCE_GB_S
+    drawn_s = _yardstick_s() if name in DRAWING else None
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks", "--in-child", name],
@@ -61,7 +64,8 @@ def _one(name: str) -> bool:
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    print(f"\n{name}: {spent:.0f} CPU s in all; triad now {speed:.1f} GB/s")
+    plain = "" if drawn_s is None else f"; plain scene now {drawn_s:.2f} s a frame"
+    print(f"\n{name}: {spent:.0f} CPU s in all; triad now {speed:.1f} GB/s{plain}")
     rows = [
         Row(**json.loads(line.removeprefix(MARK)))
         for line in done.stdout.splitlines()
@@ -70,7 +74,7 @@ def _one(name: str) -> bool:
     if rows:
         print(_line("", "first", "warm", "peer", "its", "ratio", "scaled"))
     for row in rows:
-        print(_shown(row, scale))
+        print(_shown(row, scale, drawn_s))
     if done.returncode or not rows:
         print(f"  failed with {done.returncode}: {done.stderr.strip()[-2000:]}")
     return done.returncode == 0 and bool(rows)
@@ -80,18 +84,32 @@ def _record(row: Row | Mapping[str, Any]) -> dict[str, Any]:
     return asdict(row) if isinstance(row, Row) else dict(row)
 
 
-def _shown(row: Row, scale: float) -> str:
+def _yardstick_s() -> float | None:
+    """Return the seconds of the rasteriser's yardstick, None where nothing draws here."""
+    asked = [sys.executable, "-m", "tests.benchmarks.yardstick"]
+    done = subprocess.run(asked, cwd=ROOT, text=True, capture_output=True, check=False)
+    return float(done.stdout) if done.returncode == 0 else None
+
+
+def _shown(row: Row, scale: float, drawn_s: float | None) -> str:
     peer_s = "absent" if row.peer and row.peer_s is None else _seconds(row.peer_s)
     ratio = "" if row.ratio is None else f"{row.ratio:.3g}x"
-    scaled = row.cpu_s * scale
+    readings = {"": row.cpu_s * scale}
+    if row.drawn and drawn_s is not None:
+        readings = {"memory ": row.cpu_s * scale, "drawing ": row.cpu_s * REFERENCE_S / drawn_s}
+    scaled = " / ".join(_seconds(value) for value in readings.values())
     bar = ""
     if row.bar_s is not None:
-        bar = f"  bar {row.bar_s:g}: {'kept' if scaled <= row.bar_s else 'MISSED'}"
+        found = (f"{by}{_kept(value, row.bar_s)}" for by, value in readings.items())
+        bar = f"  bar {row.bar_s:g}: " + ", ".join(found)
     line = _line(
-        row.what, _seconds(row.first_s), _seconds(row.cpu_s), row.peer, peer_s, ratio,
-        _seconds(scaled),
+        row.what, _seconds(row.first_s), _seconds(row.cpu_s), row.peer, peer_s, ratio, scaled
     )  # fmt: skip
     return line + bar + (f"\n      {row.note}" if row.note else "")
+
+
+def _kept(value: float, bar: float) -> str:
+    return "kept" if value <= bar else "MISSED"
 
 
 def _seconds(value: float | None) -> str:

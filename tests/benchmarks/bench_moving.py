@@ -53,18 +53,18 @@ def bench() -> list[Row]:
         rest = _frames(lambda i: canvas.frame(_turned(picture.camera, i), read=False))
         peer_rest = _frames(lambda i: _peer_frame(plotter, _turned(picture.camera, i)))
         rows = [Row("orbit frame at rest, city in view", rest, bar_s=0.25, **peer,
-                    peer_s=peer_rest, note=note)]  # fmt: skip
+                    peer_s=peer_rest, note=note, drawn=True)]  # fmt: skip
         drag = _frames(
             lambda i: canvas.frame(_turned(picture.camera, i), dragging=True, read=False)
         )
         rows.append(Row("orbit frame while dragging", drag, bar_s=0.12, **peer, peer_s=peer_rest,
-                        note="the peer knows no coarser way"))  # fmt: skip
+                        note="the peer knows no coarser way", drawn=True))  # fmt: skip
         street = _street(picture)
         canvas.frame(street)
         walk = _frames(lambda i: canvas.frame(_turned(street, i), read=False))
         peer_walk = _frames(lambda i: _peer_frame(plotter, _turned(street, i)))
         rows.append(Row("street view frame", walk, bar_s=0.1, **peer, peer_s=peer_walk,
-                        note="with windows and roof edges nearby"))  # fmt: skip
+                        note="with windows and roof edges nearby", drawn=True))  # fmt: skip
         rows += _recolour(canvas, picture, plotter, mesh)
         rows.append(_pick(Picker(picture), picture, plotter))
         plotter.close()
@@ -167,7 +167,7 @@ def _recolour(canvas: Any, picture: Any, plotter: Any, mesh: Any) -> list[Row]:
     return [
         Row("recolour 100,000 buildings", own, bar_s=0.03, peer=name, peer_s=theirs,
             note="the peer's colours are not yet shaded or sent"),
-        Row("recolour and draw", whole, peer=name, peer_s=_frames(peer_whole)),
+        Row("recolour and draw", whole, peer=name, peer_s=_frames(peer_whole), drawn=True),
     ]  # fmt: skip
 
 
@@ -239,4 +239,4 @@ def _flood() -> Row:
     plotter.close()
     return Row("flood frame, 1,000,000 cells, new depths", own, bar_s=0.08,
                peer="PyVista, StructuredGrid, new scalars", peer_s=peer,
-               note="colours by table, sent and drawn, as while playing")  # fmt: skip
+               note="colours by table, sent and drawn, as while playing", drawn=True)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -9,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.measure import REPEATS, Row, installed
+from tests.benchmarks.measure import REPEATS, Row, installed, process_cpu_s
 from tests.benchmarks.metropolis import BUILDINGS, metropolis, outlines
 from tests.towns import EAST, NORTH
 
-__all__ = ["bench"]
+__all__ = ["bench", "merged_frames"]
 
 SIZE = (1280, 720)
 _ACTORS = 1000
+_FIRST_S = 1.5
 
 
 def bench() -> list[Row]:
@@ -32,15 +34,55 @@ def bench() -> list[Row]:
     n = f"{BUILDINGS:,} buildings"
     scaled = f"{_ACTORS:,} actors measured, times {BUILDINGS // _ACTORS}: scaled, not run"
     note = "ours adds ground, painted shade, roof edges, texts, ids; the peers only walls and roofs"
+    one, each = "PyVista, one merged add_mesh", "PyVista, an actor a building"
     return [
-        Row(f"data to first frame, {n}", first, peer="PyVista, one merged add_mesh",
-            peer_s=merged_first, note=note),
-        Row("second frame", second, peer="PyVista, one merged add_mesh", peer_s=merged_second),
-        Row(f"data to first frame, {n}", first, peer="PyVista, an actor a building",
-            peer_s=naive_first, note=scaled),
-        Row("second frame", second, peer="PyVista, an actor a building", peer_s=naive_second,
-            note=scaled),
+        Row(f"data to first frame, {n}", first, peer=one, peer_s=merged_first, bar_s=_FIRST_S,
+            note=note, drawn=True),
+        Row("second frame", second, peer=one, peer_s=merged_second, drawn=True),
+        Row(f"data to first frame, {n}", first, peer=each, peer_s=naive_first, bar_s=_FIRST_S,
+            note=scaled, drawn=True),
+        Row("second frame", second, peer=each, peer_s=naive_second, note=scaled, drawn=True),
+        _new_process(),
     ]  # fmt: skip
+
+
+def _new_process() -> Row:
+    """Start the interpreter, import, open the stored city, draw it into a PNG."""
+    from cim.store import create
+
+    with tempfile.TemporaryDirectory() as folder:
+        twin, corners = Path(folder, "city.cim"), Path(folder, "city.npz")
+        create(_twin(), twin)
+        xy, height_m = outlines()
+        np.savez(corners, xy=xy, height_m=height_m)
+        code, peer = (text.format(twin=str(twin), corners=str(corners), folder=folder)
+                      for text in (_OURS, _PEER))  # fmt: skip
+        return Row(
+            f"new process to first frame, {BUILDINGS:,} stored",
+            process_cpu_s([sys.executable, "-c", code]),
+            peer="PyVista, one merged add_mesh",
+            peer_s=process_cpu_s([sys.executable, "-c", peer]),
+            bar_s=_FIRST_S,
+            note="imports, opening and a PNG in both; the peer finds its corners as plain arrays",
+            drawn=True,
+        )
+
+
+_OURS = """
+from pathlib import Path
+from cim.store import open_twin
+from scenes.render import render_scene
+from scenes.scene import Scene
+scene = Scene(size=(1280, 720), layers=("building",))
+report = render_scene(scene, open_twin({twin!r}), path=Path({folder!r}, "ours.png"))
+assert report.objects == 100_000 and not report.failed, report
+"""
+_PEER = """
+import numpy as np
+from tests.benchmarks.bench_scenes import merged_frames
+with np.load({corners!r}) as kept:
+    merged_frames(kept["xy"], kept["height_m"], png={folder!r} + "/peer.png")
+"""
 
 
 def _ours() -> tuple[float, float]:
@@ -65,10 +107,13 @@ def _twin() -> Any:
 
 
 def _merged() -> tuple[float, float]:
-    """Extrude all footprints into one PolyData by numpy and draw it in one call."""
+    return merged_frames(*outlines())
+
+
+def merged_frames(corners: Any, height_m: Any, *, png: str | None = None) -> tuple[float, float]:
+    """Extrude all footprints into one PolyData by numpy and draw it in one call, twice."""
     import pyvista as pv
 
-    corners, height_m = outlines()
     start = time.process_time()
     n, k, _ = corners.shape
     flat = corners - (EAST, NORTH)
@@ -85,7 +130,7 @@ def _merged() -> tuple[float, float]:
     fan = np.array([(3, 4, 5), (3, 5, 0), (3, 0, 1), (3, 1, 2)]) + k
     lid = np.insert(at[:, :, None] + fan[None], 0, 3, axis=2)
     mesh = pv.PolyData(points, np.concatenate([wall.ravel(), lid.ravel()]))
-    return _frames(start, [mesh])
+    return _frames(start, [mesh], png=png)
 
 
 def _naive() -> tuple[float, float]:
@@ -101,7 +146,7 @@ def _naive() -> tuple[float, float]:
     return _frames(start, meshes)
 
 
-def _frames(start: float, meshes: list[Any]) -> tuple[float, float]:
+def _frames(start: float, meshes: list[Any], *, png: str | None = None) -> tuple[float, float]:
     import pyvista as pv
 
     plotter: Any = pv.Plotter(off_screen=True, window_size=list(SIZE))
@@ -109,7 +154,7 @@ def _frames(start: float, meshes: list[Any]) -> tuple[float, float]:
         plotter.add_mesh(mesh, color="tan", copy_mesh=False)
     plotter.enable_anti_aliasing("msaa", multi_samples=4)
     plotter.render()
-    plotter.screenshot(return_img=True)
+    plotter.screenshot(png, return_img=True)
     first = time.process_time() - start
     start = time.process_time()
     plotter.render()

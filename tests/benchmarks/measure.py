@@ -39,6 +39,8 @@ class Row:
         What we promised on a core of the reference speed; None where nothing.
     note
         What a reader must know to trust the ratio.
+    drawn
+        Whether most of it is rasterising: its bar is read by that yardstick too.
     """
 
     what: str
@@ -48,6 +50,7 @@ class Row:
     peer_s: float | None = None
     bar_s: float | None = None
     note: str = ""
+    drawn: bool = False
 
     @property
     def ratio(self) -> float | None:
