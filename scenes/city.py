@@ -73,7 +73,7 @@ def extent(view: TwinView, layers: Sequence[str] | None = None) -> Bounds | None
     built = [n for n in counts if split_layer(n)[0] == "building"]
     for chosen in (built if layers is None else [], list(counts)):
         names = [n for n in chosen if layers is None or n in layers]
-        boxes = [b for b in (view.table(n).bounds() for n in names) if b is not None]
+        boxes = _boxes(view, names)
         if boxes:
             break
     if not boxes:
@@ -84,6 +84,21 @@ def extent(view: TwinView, layers: Sequence[str] | None = None) -> Bounds | None
     (x0, y0), (x1, y1) = array[:, :2].min(axis=0), array[:, 2:].max(axis=0)
     pad = max(10.0, 0.02 * max(x1 - x0, y1 - y0))
     return (float(x0 - pad), float(y0 - pad), float(x1 + pad), float(y1 + pad))
+
+
+def _boxes(view: TwinView, layers: Sequence[str]) -> list[Bounds]:
+    """Return the boxes of layers, an unreadable one left out: what draws it names it as failed."""
+    boxes, failed = [], None
+    for name in layers:
+        try:
+            box = view.table(name).bounds()
+        except Exception as error:
+            failed = error
+        else:
+            boxes += [] if box is None else [box]
+    if failed is not None and not boxes:
+        raise failed
+    return boxes
 
 
 def paint(
