@@ -82,7 +82,12 @@ def verb(
                 "layers": {**stored.layers(), **dict.fromkeys(stored.grids(), 1)},
                 "crs": stored.frame.crs,
                 "height_datum": stored.frame.height_datum,
-                "resumed": {"files": parts.taken, "changed": parts.changed, "rows": begun},
+                "resumed": {
+                    "files": parts.taken,
+                    "pieces": parts.pieces,
+                    "changed": parts.changed,
+                    "rows": begun,
+                },
                 "notes": _said(parts.taken, parts.changed, begun),
                 "cpu_s": round(cpu_s(), 3),
             },

@@ -49,6 +49,13 @@ def _answer(properties: dict[str, Any], *, optional: tuple[str, ...] = ()) -> di
     }
 
 
+def _resumed(more: dict[str, Any]) -> dict[str, Any]:
+    """Return what is said of work that a stopped one came before."""
+    names = {"type": "array", "items": _TEXT}
+    properties = {"files": names, "pieces": _COUNT, "changed": names, **more}
+    return {"type": "object", "properties": properties, "required": [*properties]}
+
+
 SCHEMAS: dict[str, dict[str, Any]] = {
     "build": _answer(
         {
@@ -56,15 +63,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             **_ACCOUNT,
             "report": _TEXT,
             "layers": _COUNTS,
-            "resumed": {
-                "type": "object",
-                "properties": {
-                    "files": {"type": "array", "items": _TEXT},
-                    "changed": {"type": "array", "items": _TEXT},
-                    "rows": _COUNT,
-                },
-                "required": ["files", "changed", "rows"],
-            },
+            "resumed": _resumed({"rows": _COUNT}),
             "notes": {"type": "array", "items": _TEXT},
             "cpu_s": _CPU,
         }
@@ -76,6 +75,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "changed": _COUNT,
             "removed": _COUNT,
             **_ACCOUNT,
+            "resumed": _resumed({}),
             "cpu_s": _CPU,
         }
     ),

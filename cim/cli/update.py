@@ -38,7 +38,8 @@ def verb(
     ] = False,
 ) -> dict[str, Any]:
     """Bring newer files in."""
-    from cim.sources import build_twin, district_from_files, laid_onto, read_district
+    from cim.model.layers import Standing
+    from cim.sources import Parts, build_twin, district_from_files, laid_onto, read_district
     from cim.store import open_twin, update
 
     with cpu_clock() as cpu_s, _show.progress() as job:
@@ -49,19 +50,20 @@ def verb(
             district = district_from_files(
                 files, crs=crs, height_datum=height_datum, kind=kind, at=point(at)
             )
+        parts = Parts(twin.with_name(twin.name + ".update.work"))
         built = build_twin(
             district,
             frame=stored.frame,
-            near={
-                name: stored.table(name) for name in ("road", "building") if name in stored.layers()
-            },
+            near=Standing([n for n in ("road", "building") if n in stored.layers()], stored.table),
             strict=strict,
             accept_rejects=accept_rejects,
+            parts=parts,
             job=job,
         )
         unknown = _unknown_sources(stored, built.twin)
         fresh = laid_onto(built.twin, stored, report=built.report)
         changeset = update(twin, fresh, why=why or ", ".join(f.name for f in files))
+        parts.end()
         total = built.report.total
         return answer(
             open_twin(twin),
@@ -74,6 +76,7 @@ def verb(
                 "kept": total.kept,
                 "repaired": total.repaired,
                 "rejected": total.rejected,
+                "resumed": {"files": parts.taken, "pieces": parts.pieces, "changed": parts.changed},
                 "notes": [T("cli.update.new_source", {"source": one}) for one in unknown],
                 "entries": [entry.record() for entry in built.report.entries],
                 "cpu_s": round(cpu_s(), 3),

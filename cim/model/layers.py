@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cim.model.kinds import Field
 from cim.model.table import FeatureTable, concat, with_fields
 
-__all__ = ["Layers", "Load", "id_keys", "pieces_of"]
+__all__ = ["Layers", "Load", "Standing", "id_keys", "pieces_of"]
 
 Load = Callable[[], FeatureTable]
 
@@ -110,6 +110,35 @@ class Layers(Mapping[str, FeatureTable]):
     def ids(self, layer: str) -> NDArray[np.int64]:
         """Return `id_keys` of a layer without reading it."""
         return np.concatenate([piece.keys for piece in self._layers[layer].pieces])
+
+
+class Standing(Mapping[str, FeatureTable]):
+    """Layers of a twin that stands, each read when it is asked for.
+
+    Parameters
+    ----------
+    layers
+        Their names.
+    read
+        Gives one of them.
+    """
+
+    def __init__(self, layers: Iterable[str], read: Callable[[str], FeatureTable]) -> None:
+        self._layers, self._read = tuple(layers), read
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __contains__(self, layer: object) -> bool:
+        return layer in self._layers
+
+    def __getitem__(self, layer: str) -> FeatureTable:
+        if layer not in self._layers:
+            raise KeyError(layer)
+        return self._read(layer)
 
 
 def pieces_of(tables: Mapping[str, FeatureTable], layer: str) -> Iterator[FeatureTable]:

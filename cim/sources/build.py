@@ -122,7 +122,7 @@ def build_twin(
             district, probes, frame=frame, frame_height=frame_height, report=report
         )
         probes.sort(key=lambda p: p.order)
-        made = Gathered(chosen, report, dict(near or {}), parts)
+        made = Gathered(chosen, report, {} if near is None else near, parts)
         digests = _digests(probes)
         names, labels = _names(probes, digests, chosen, district), _labels(probes)
         if parts is not None:

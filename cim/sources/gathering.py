@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import ChainMap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from cim.errors import SourceError
 from cim.jobs import Job
 from cim.model.body import BodyPool
 from cim.model.grid import Grid
-from cim.model.layers import Layers, Load
+from cim.model.layers import Layers, Load, Standing
 from cim.model.mesh import MeshPool
 from cim.model.table import FeatureTable
 from cim.sources.between import SHIFTED_KINDS, Lying, check_shift, joined, lying
@@ -76,7 +76,7 @@ class Gathered:
 
     frame: Frame
     report: Report
-    near: dict[str, FeatureTable]
+    near: Mapping[str, FeatureTable]
     parts: Parts | None = None
     tables: Layers = field(default_factory=Layers)
     grids: dict[str, Grid] = field(default_factory=dict)
@@ -191,8 +191,8 @@ class Gathered:
 
     def _check_shift(self, one: Probe, mine: Lying) -> None:
         if one.place is not None and one.place.crs not in PSEUDO_CRS:
-            for reference in ({n: t for n, t in self.near.items() if n not in self.tables},
-                              self.tables):  # fmt: skip
+            standing = Standing([n for n in self.near if n not in self.tables], self.near.get)  # type: ignore[arg-type]
+            for reference in (standing, self.tables):
                 check_shift(mine, reference, frame=self.frame, file=one.spec.file.name)
 
     def _add(self, table: FeatureTable) -> None:

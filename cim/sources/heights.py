@@ -33,6 +33,7 @@ QUALITIES = ("good", "rough", "few cells", "gaps", "filled ground", "low", "none
 ``none``: outside the grids. The last two give no height."""
 
 _UPPER, _LEAST_CELLS, _LEAST_SHARE = 90.0, 8, 0.7
+_MOVED_M = 0.1  # of a height measured again: less is noise of the survey
 _LOWEST_M, _ROUGH_M, _ROUGH_SHARE = 2.0, 5.0, 0.5
 
 
@@ -43,6 +44,7 @@ def with_heights(
     origin: Grid | None,
     *,
     report: Report,
+    again: NDArray[np.bool_] | None = None,
 ) -> Iterator[FeatureTable] | None:
     """Return buildings with heights measured where none is given; None where all have one.
 
@@ -56,15 +58,19 @@ def with_heights(
         ``terrain_source``: 0 where the terrain was filled in.
     report
         Where it is said how many were measured, and how many contradict.
+    again
+        Features, of all pieces, whose heights were measured before and count as not given;
+        outside of the grids they stay as they are.
     """
     layer, known = "", [np.empty(0)]
     for table in pieces():
         layer = table.layer
         known.append(table.numbers("height_m"))
-    given = np.concatenate(known)
+    before = np.concatenate(known)
+    again = np.zeros(len(before), dtype=bool) if again is None else again
+    given = np.where(again, np.nan, before)
     height, spread, quality = measured((t.geometry for t in pieces()), terrain, surface, origin)
     found = np.isfinite(height)
-    new = found & ~np.isfinite(given)
     both = found & np.isfinite(given) & np.isin(quality, QUALITIES[:1])
     gap_m = standard("building.height_gap_m").number()
     gap = standard("building.height_gap_share").number()
@@ -77,15 +83,29 @@ def with_heights(
     lacking = ~np.isfinite(given)
     if not lacking.any():
         return None
-    counts = {name: int((quality[lacking] == name).sum()) for name in QUALITIES}
+    _say_measured(report, layer, quality[lacking & ~again], found[lacking & ~again])
+    if again.any():
+        moved = np.abs(height - before)[again & found] > _MOVED_M
+        says = {"count": int((again & (quality != "none")).sum()), "changed": int(moved.sum()),
+                "step": _MOVED_M, "gone": int((again & (quality == "low")).sum())}  # fmt: skip
+        report.note("source.heights_again", file="", layer=layer, values=says)
+    lacking &= ~(again & (quality == "none"))
+    source = f"{surface.source} − {terrain.source}"
+    return _filled(pieces(), lacking, height, spread, quality, source)
+
+
+def _say_measured(
+    report: Report, layer: str, quality: NDArray[Any], found: NDArray[np.bool_]
+) -> None:
+    if not len(quality):
+        return
+    counts = {name: int((quality == name).sum()) for name in QUALITIES}
     says = {
-        "count": int(new.sum()),
-        "of": int(lacking.sum()),
+        "count": int(found.sum()),
+        "of": len(quality),
         "qualities": ", ".join(f"{name} {n}" for name, n in counts.items() if n),
     }
     report.note("source.heights_measured", file="", layer=layer, values=says)
-    source = f"{surface.source} − {terrain.source}"
-    return _filled(pieces(), height, spread, quality, source)
 
 
 def _first_ids(pieces: Iterable[FeatureTable], which: NDArray[np.bool_]) -> list[str]:
@@ -101,6 +121,7 @@ def _first_ids(pieces: Iterable[FeatureTable], which: NDArray[np.bool_]) -> list
 
 def _filled(
     pieces: Iterable[FeatureTable],
+    lacks: NDArray[np.bool_],
     height: NDArray[np.float64],
     spread: NDArray[np.float64],
     quality: NDArray[Any],
@@ -119,8 +140,7 @@ def _filled(
     for table in pieces:
         part = slice(start, start + len(table))
         start += len(table)
-        given = table.numbers("height_m")
-        lacking = ~np.isfinite(given)
+        given, lacking = table.numbers("height_m"), lacks[part]
         texts = np.full(len(table), None, dtype=object)
         texts[:] = table.columns.get("height_quality", texts)  # measured before: an update
         texts[lacking] = quality[part][lacking]

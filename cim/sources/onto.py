@@ -2,23 +2,29 @@
 
 A grid that covers only a part of the twin's replaces that part, not the whole; buildings
 that came without heights get them from the twin's surface and terrain, as in a build.
+Heights that were measured are measured again where the ground or the surface is newer;
+those a source gave, or somebody wrote, stay.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cim.model.grid import Grid
 from cim.model.table import FeatureTable
 from cim.model.twin import Twin, TwinView
-from cim.sources.heights import MEASURED, with_heights
+from cim.sources.heights import MEASURED, measured, with_heights
 from cim.sources.report import Report
 from cim.sources.terrain import BREAKLINE, FILLED, Ranked, merged, on_cells
 
 __all__ = ["laid_onto"]
 
+_SAME_M = 0.01
 _OVER, _UNDER = 1.0, 0.0  # priorities of what is new and of what stands
 
 
@@ -46,13 +52,49 @@ def laid_onto(fresh: Twin, standing: TwinView, *, report: Report) -> Twin:
     )
     tables = dict(fresh.tables)
     if terrain is not None and surface is not None:
-        if {"terrain", "surface"} & set(fresh.rasters):
+        newer = [g for name, g in fresh.rasters.items() if name in ("terrain", "surface")]
+        if newer:
             tables = {**_buildings(standing), **tables}
         for name, table in tables.items():
             if table.kind in MEASURED and len(table):
-                told = with_heights(lambda t=table: (t,), terrain, surface, origin, report=report)  # type: ignore[misc]
+                again = None
+                if name not in fresh.tables:
+                    again = _measured_before(table, newer, standing)
+                told = with_heights(
+                    partial(iter, (table,)), terrain, surface, origin, report=report, again=again
+                )
                 tables[name] = table if told is None else next(told)
     return replace(fresh, rasters=grids, tables=tables)
+
+
+def _measured_before(
+    table: FeatureTable, newer: Sequence[Grid], standing: TwinView
+) -> NDArray[np.bool_]:
+    """Return which buildings under newer grids have the height that the twin's own ones show.
+
+    A height that is another one was written by somebody who knew better, whatever its
+    quality says.
+    """
+    import shapely
+
+    out = np.zeros(len(table), dtype=bool)
+    if "height_quality" not in table or not {"terrain", "surface"} <= set(standing.grids()):
+        return out
+    box = shapely.bounds(table.geometry)
+    for grid in newer:
+        xmin, ymin, xmax, ymax = grid.frame.bounds
+        with np.errstate(invalid="ignore"):
+            out |= ((box[:, 0] <= xmax) & (box[:, 2] >= xmin)
+                    & (box[:, 1] <= ymax) & (box[:, 3] >= ymin))  # fmt: skip
+    out &= np.array([quality is not None for quality in table.column("height_quality")])
+    at = np.flatnonzero(out)
+    known = standing.grids()
+    origin = standing.grid("terrain_source") if "terrain_source" in known else None
+    there, _, _ = measured(
+        [table.geometry[at]], standing.grid("terrain"), standing.grid("surface"), origin
+    )
+    out[at] = np.abs(there - table.numbers("height_m")[at]) <= _SAME_M
+    return out
 
 
 def _buildings(standing: TwinView) -> dict[str, FeatureTable]:

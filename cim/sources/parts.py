@@ -193,7 +193,7 @@ class Parts:
         def load() -> FeatureTable:
             part = _load(path)
             if not isinstance(part, Part):
-                raise StoreError("store.cannot_read", given=path, values={"why": "checksum"})
+                raise StoreError("store.part_lost", given=path)
             return part.tables[0]
 
         return load
@@ -206,7 +206,7 @@ class Parts:
         def load() -> FeatureTable:
             found = _load(path)
             if not isinstance(found, FeatureTable):
-                raise StoreError("store.cannot_read", given=path, values={"why": "checksum"})
+                raise StoreError("store.part_lost", given=path)
             return found
 
         with suppress(OSError):

@@ -28,6 +28,9 @@ from cim.store import (
     update,
     upgrade,
 )
+from cim.store.writing import begun
+from tests.cim.sources.test_pieces import WRITERS, in_pieces, work
+from tests.cim.test_resume import dump
 from tests.cim.test_store_kills import make_schema_1, still_works, whole
 from tests.journeys.tree_distance import tree_distance
 from tests.towns import box, town
@@ -104,6 +107,29 @@ def test_builds(tmp_path: Path) -> None:
         create(NEW, path, replace=(path / "current").exists())
         assert whole(path).layers() == NEW.layers()
     assert "none" in ended
+
+
+def test_builds_of_one_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_pieces(monkeypatch, 400)
+    monkeypatch.setattr("cim.store.writing._COMMITTED", 1000)
+    source = WRITERS["gpkg"](tmp_path)
+    work([source], tmp_path / "whole.cim")
+    want = dump(tmp_path / "whole.cim")
+    pieces, rows = [], []
+    for path, died in at_random_moments(
+        lambda n: tmp_path / f"l{n}.cim", lambda p: work([source], p), seed=9
+    ):
+        if died:
+            rng = random.Random(str(path))
+            killed(lambda path=path: work([source], path), rng.uniform(0.05, 1.0))  # type: ignore[misc]
+        if (path / "current").exists():
+            assert dump(path) == want
+            continue
+        rows.append(sum(begun(folder)[1] for folder in path.glob("g*")))
+        _, parts = work([source], path)
+        pieces.append(parts.pieces)
+        assert dump(path) == want, "a build that was killed twice is another one"
+    assert len({*pieces}) >= 3 and max(rows) >= 1000, "the moments tell nothing"
 
 
 def edit_all(path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 
 from cim.cli import update as verb
 from cim.cli._keep import keep
@@ -14,7 +15,7 @@ from cim.jobs import QUIET
 from cim.sources import build_twin
 from cim.sources.district import District
 from cim.sources.spec import LayerSpec
-from cim.store import open_twin
+from cim.store import edit, open_twin
 from tests.cim.sources import files as f
 
 
@@ -86,3 +87,57 @@ def test_a_new_surface_measures_the_houses_that_lack_a_height(tmp_path: Path) ->
     assert told["changed"] == 12 + 1  # and the grid
     heights = open_twin(path).table("building").numbers("height_m")
     np.testing.assert_allclose(heights, 9.0, atol=0.01)
+
+
+def test_measured_heights_are_measured_again_under_a_newer_surface_and_written_ones_stay(
+    twin: Path, tmp_path: Path
+) -> None:
+    before = open_twin(twin).table("building")
+    np.testing.assert_allclose(before.numbers("height_m"), 9.0, atol=0.01)
+    written = str(before.ids[0])
+    with edit(twin, why="surveyed") as edits:
+        edits.change(written, {"height_m": 11.5})
+    roofs = np.full((60, 80), 3.0 + 15.0, dtype=np.float32)
+    told = updated(twin, f.tif(tmp_path / "newer.tif", roofs, cell=5.0), kind="surface")
+    after = open_twin(twin).table("building")
+    heights = dict(zip(after.ids, after.numbers("height_m"), strict=True))
+    assert heights.pop(written) == 11.5
+    np.testing.assert_allclose(list(heights.values()), 15.0, atol=0.01)
+    (said,) = [e for e in told["entries"] if e["key"] == "source.heights_again"]
+    assert (said["values"]["count"], said["values"]["changed"], said["values"]["gone"]) == (
+        11,
+        11,
+        0,
+    )
+    assert any(e["key"] == "source.heights_differ" for e in told["entries"])
+
+
+def test_a_patch_of_surface_measures_the_houses_under_it_and_no_other(
+    twin: Path, tmp_path: Path
+) -> None:
+    before = open_twin(twin).table("building")
+    patch = np.full((60, 10), 3.0, dtype=np.float32)  # the western houses were pulled down
+    told = updated(twin, f.tif(tmp_path / "patch.tif", patch, cell=5.0), kind="surface")
+    after = open_twin(twin).table("building")
+    west = shapely.bounds(after.geometry)[:, 2] <= 517000.0 + 50.5
+    assert 0 < west.sum() < len(after) and list(after.ids) == list(before.ids)
+    assert np.isnan(after.numbers("height_m")[west]).all()
+    assert set(after.column("height_quality")[west]) == {"low"}
+    np.testing.assert_allclose(after.numbers("height_m")[~west], 9.0, atol=0.01)
+    (said,) = [e for e in told["entries"] if e["key"] == "source.heights_again"]
+    assert said["values"]["gone"] == west.sum()
+
+
+def test_a_footprint_that_changed_is_measured_where_it_stands_now(
+    twin: Path, tmp_path: Path
+) -> None:
+    roofs = np.add.outer(np.zeros(60), np.repeat([9.0, 21.0], 40)).astype(np.float32) + 3.0
+    updated(twin, f.tif(tmp_path / "newer.tif", roofs, cell=5.0), kind="surface")
+    (tmp_path / "houses.gpkg").unlink()
+    f.write(tmp_path / "houses.gpkg", f.houses(side=24.0), name=["a"] * 12)
+    updated(twin, tmp_path / "houses.gpkg", kind="building")
+    after = open_twin(twin).table("building")
+    middle = shapely.get_x(shapely.centroid(after.geometry)) - 517000.0
+    east = middle > 200.0
+    assert set(np.round(after.numbers("height_m")[east])) <= {21.0}
+    assert set(np.round(after.numbers("height_m")[~east & (middle < 180.0)])) == {9.0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -14,10 +15,11 @@ import numpy as np
 import pytest
 import shapely
 
+from cim.cli import update
 from cim.cli._keep import keep
 from cim.errors import SourceError, UnitError
 from cim.jobs import Job, Progress
-from cim.sources import Built, Parts, build_twin
+from cim.sources import Built, Parts, build_twin, gathering
 from cim.sources.district import District
 from cim.sources.spec import LayerSpec
 from cim.store import begun_rows, open_twin
@@ -192,8 +194,6 @@ def test_a_build_killed_in_the_middle_of_one_file_goes_on_from_its_last_piece(
     want = dump(tmp_path / "whole.cim")
     out = tmp_path / "a.cim"
     read: list[int] = []
-    from cim.sources import gathering
-
     before = gathering.read_piece
 
     def counted(one: Any, piece: Any, start: int, **rest: Any) -> Any:
@@ -216,6 +216,42 @@ def test_a_build_killed_in_the_middle_of_one_file_goes_on_from_its_last_piece(
     _, parts = work(files, tmp_path / "b.cim")
     assert read == list(range(2500, COUNT, 500)) and parts.pieces == 5
     assert dump(tmp_path / "b.cim") == want
+
+
+def test_a_killed_update_changes_nothing_and_goes_on_from_its_last_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_pieces(monkeypatch, 500)
+    path, out = tmp_path / "houses.gpkg", tmp_path / "a.cim"
+    houses().iloc[:900].to_file(path, driver="GPKG", engine="pyogrio")
+    work([path], out)
+    before = dump(out)
+    path.unlink()
+    WRITERS["gpkg"](tmp_path)
+    options: dict[str, Any] = {"kind": "building", "accept_rejects": True, "why": "newer"}
+    read_piece, read = gathering.read_piece, list[int]()
+
+    def counted(one: Any, piece: Any, start: int, **rest: Any) -> Any:
+        if start == dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        read.append(start)
+        return read_piece(one, piece, start, **rest)
+
+    shutil.copytree(out, tmp_path / "b.cim")
+    update.verb(tmp_path / "b.cim", [path], **options)
+    monkeypatch.setattr(gathering, "read_piece", counted)
+    dies_at = 2500
+    child = os.fork()
+    if child == 0:
+        update.verb(out, [path], **options)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert dump(out) == before
+    dies_at = -1
+    told = update.verb(out, [path], **options)
+    assert told["resumed"]["pieces"] == 5 and read == list(range(2500, COUNT, 500))
+    assert told["added"] > 4000 and dump(out) == dump(tmp_path / "b.cim")
+    assert not list(tmp_path.glob("*.work"))
 
 
 def test_a_layer_of_many_files_is_put_aside_where_it_is_long(
