@@ -228,6 +228,7 @@ class City:
         drains: DrainMode = "auto",
         infiltration: Law = "none",
         borders: Sequence[Border] = (),
+        within: Any = None,
         job: Job = QUIET,
     ) -> Result:
         """Rain on the city; see `cim.flood.flood`."""
@@ -243,6 +244,7 @@ class City:
             drains=drains,
             infiltration=infiltration,
             borders=borders,
+            within=within,
             job=job,
         )
 

@@ -17,6 +17,7 @@ from cim.errors import RequestError
 from cim.model.twin import WindowView, fitting_cell_m
 
 if TYPE_CHECKING:
+    from cim.flood.area import Area
     from cim.flood.borders import Border
     from cim.flood.rain import Storm
     from cim.jobs import Job
@@ -52,6 +53,7 @@ def verb(
         typer.Option("--infiltration", help=T("cli.flood.infiltration"), show_default="none"),
     ] = None,
     bounds: BoundsOption = None,
+    within: Annotated[str | None, typer.Option("--within", help=T("cli.flood.within"))] = None,
     scheme: SchemeOption = None,
     picture: PictureOption = None,
     dem: Annotated[Path | None, typer.Option("--dem", help=T("cli.flood.dem"))] = None,
@@ -102,7 +104,7 @@ def verb(
     cost: Annotated[bool, typer.Option("--cost", help=T("cli.flood.cost"))] = False,
 ) -> dict[str, Any]:
     """Rain on a twin, or move water over a bare terrain."""
-    from cim.flood import flood, flood_cost, flood_files, worth
+    from cim.flood import AreaView, flood, flood_cost, flood_files, worth
     from cim.flood.checkpoint import Checkpoint
 
     if (twin is None) == (dem is None):
@@ -116,6 +118,7 @@ def verb(
         "--drains": drains,
         "--infiltration": infiltration,
         "--bounds": bounds,
+        "--within": within,
         "--scheme": scheme,
         "--picture": picture,
         "--buildings": buildings,
@@ -180,12 +183,15 @@ def verb(
             view if bounds is None else WindowView(view, bounds),
             storm=storm, duration_s=lasts_s, cell_m=fitting_cell_m(view, cell_m, least_m=least_m),
             solver=numerics[0], order=numerics[1], precision=numerics[2],
+            within=_within(within, view),
         )  # fmt: skip
         return answer(view, {"cost": foreseen.told})
     base = None if against is None else _base(twin, against)
 
     def question(view: TwinView, job: Job) -> Result:
         size_m = fitting_cell_m(view, cell_m, least_m=least_m)
+        area = _within(within, view)
+        seen = view if area is None else AreaView(view, area, size_m)
         return flood(
             view,
             storm=storm,
@@ -198,9 +204,10 @@ def verb(
             drain_mm_h=drain_mm_h,
             drains=cast(Any, drains or "auto"),
             infiltration=cast(Any, infiltration or "none"),
-            borders=_borders(boundary, view, size_m),
+            borders=_borders(boundary, seen, size_m),
             buildings=cast(Any, buildings or "holes"),
             walls=walls is not False,
+            within=area,
             checkpoint=kept,
             job=job,
         )
@@ -230,6 +237,18 @@ def _storm(
     lasts = np.diff(np.array(ends), prepend=0.0)
     storm = recorded_storm(ends_s=ends, depths_mm=(np.array(rates) * lasts / 3600.0).tolist())
     return storm, storm.duration_s + after_s
+
+
+def _within(said: str | None, view: TwinView) -> Area | None:
+    """The area that is meant: one of the twin's, or the polygon of a GeoJSON file."""
+    from cim.flood.area import Area, find_area
+    from cim.query import area_from_geojson
+
+    if said is None:
+        return None
+    if said.lower().endswith((".geojson", ".json")):
+        return Area(area_from_geojson(view.frame, said), Path(said).stem)
+    return find_area(view, said)
 
 
 def _one_number(manning: str | None) -> float | None:

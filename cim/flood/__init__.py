@@ -1,5 +1,6 @@
 """flood: where water stands when it rains on the city, and what that means for people."""
 
+from cim.flood.area import Area, AreaView
 from cim.flood.borders import Border
 from cim.flood.checkpoint import Checkpoint
 from cim.flood.ensemble import Member, agreement, ensemble
@@ -19,6 +20,8 @@ from cim.flood.worth import worth
 
 __all__ = [
     "SOURCES",
+    "Area",
+    "AreaView",
     "Border",
     "Checkpoint",
     "Inflow",

@@ -180,7 +180,7 @@ def _summary(
         "buildings_entered": int(entered.sum()),
         "time_steps": engine.steps,
         "wet_area_outside_range_m2": float((~valid & (peak > arrival.number())).sum() * cell_m2),
-        "edges": engine.borders.told(),
+        "edges": engine.edges_told(),
         **judged.summary,
         **({} if pipes is None else {"drains": asdict(pipes)}),
         **({} if setting.works is None else {"structures": setting.works.told()}),
@@ -214,7 +214,9 @@ def _balance(setting: Setting, engine: Engine) -> dict[str, float]:
 def _notes(setting: Setting, asked: Asked, pipes: DrainBalance | None) -> Iterator[dict[str, str]]:
     site = setting.site
     yield _both(f"flood.note.{asked.numerics.solver}", given=asked.numerics.order)
-    if not asked.borders:
+    if asked.area is not None:
+        yield _both("flood.note.within", given=asked.area.name, area=f"{site.area_m2 / 1e4:.1f}")
+    elif not asked.borders:
         yield _both("flood.note.edges")
     if len(site.building_ids):
         yield _both(f"flood.note.{asked.buildings}", given=len(site.building_ids))

@@ -145,9 +145,12 @@ class Engine:
             dtype=numerics.dtype,
         )
         shape = np.shape(bed_m)
+        self._open = int(np.isfinite(bed_m).sum())
+        self._faces = (walls or Crossings()).faces(shape, zero_m=self.zero_m)
+        self._area = None if walls is None or walls.ways is None else walls.ways.name
         said = {
             "cell_m": cell_m,
-            "faces": None if walls is None else walls.faces(shape, zero_m=self.zero_m),
+            "faces": self._faces,
             "rain_ends_s": np.asarray(rain_ends_s, np.float64),
             "rain_mps": np.asarray(rain_mps, np.float64),
             "courant": numerics.courant,
@@ -180,7 +183,7 @@ class Engine:
     @property
     def slice_steps(self) -> int:
         """Return how many steps last well below a second; the same on every machine."""
-        return max(1, int(_SLICE_CELLS[self.numerics.solver] / self.water.depth_m.size))
+        return max(1, int(_SLICE_CELLS[self.numerics.solver] / self._open))
 
     @property
     def depth_m(self) -> Array:
@@ -222,8 +225,21 @@ class Engine:
     def ledger(self) -> dict[str, float]:
         """Return what the solver itself has moved, m³, by cause; edges in and out apart."""
         told = dict(zip(self._kernel.LEDGER, map(float, self.water.ledger), strict=True))
-        came = self.borders.moved_m3[0].sum()
-        return {**told, "edge_in_m3": float(came), "outflow_m3": told["outflow_m3"] + float(came)}
+        came = float(self.borders.moved_m3[0].sum())
+        gone = told["outflow_m3"] + came + self._left_m3()
+        return {**told, "edge_in_m3": came, "outflow_m3": gone}
+
+    def edges_told(self) -> dict[str, dict[str, float]]:
+        """Return what came in and went out, m³, by edge; the outline of the area under its name."""
+        told = self.borders.told()
+        if self._area is not None:
+            told[self._area] = {"in_m3": 0.0, "out_m3": self._left_m3()}
+        return told
+
+    def _left_m3(self) -> float:
+        """Return what left over the outline of the area."""
+        halves = 2.0 if (self.numerics.solver, self.numerics.order) == ("godunov", 2) else 1.0
+        return float(self._faces.sunk_m.sum()) * self.cell_m**2 / halves
 
     def ran_away_at(self) -> tuple[int, int]:
         """Return the row and column where the water is least sane."""
@@ -238,7 +254,7 @@ class Engine:
         kept = {f"now_{name}": getattr(water.now, name) for name in water.now._fields}
         rest = ("peak_m", "peak_s", "arrival_s", "ledger", "steps")
         kept |= {name: getattr(water, name) for name in rest}
-        kept["moved_m3"] = self.borders.moved_m3
+        kept["moved_m3"], kept["sunk_m"] = self.borders.moved_m3, self._faces.sunk_m
         kept["initial_m3"] = np.array(self.initial_m3)
         return kept
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim.errors import FrameError, RequestError
+from cim.flood.area import Area, Ways, ways_out
 from cim.flood.thin_walls import Crossings
 from cim.model.grid import Grid, GridFrame
 from cim.model.kinds import split_layer
@@ -63,6 +64,8 @@ class Site:
         Faces that buildings narrow.
     assumed_heights
         Number of blocks whose height is assumed.
+    ways
+        Where water leaves the area that was asked for; None where that is all of the terrain.
     """
 
     frame: GridFrame
@@ -79,6 +82,7 @@ class Site:
     block_m: Floats
     gaps: Crossings = field(default_factory=Crossings)
     assumed_heights: int = 0
+    ways: Ways | None = None
 
     @property
     def area_m2(self) -> float:
@@ -93,6 +97,7 @@ def lay_out(
     manning: float | None = None,
     drain_mm_h: float | None = None,
     buildings: Buildings = "holes",
+    area: Area | None = None,
 ) -> Site:
     """Put the twin's ground on cells of `cell_m`.
 
@@ -109,6 +114,8 @@ def lay_out(
         there is none.
     buildings
         ``holes``, ``blocks`` or ``porous``; see above.
+    area
+        Only cells whose middle lies in it are ground; None takes all.
 
     Raises
     ------
@@ -123,16 +130,22 @@ def lay_out(
     houses = _tables(view, "building", frame)
     owner = _burnt(houses, frame)
     covered = _covered(houses, frame) if buildings == "porous" else None
-    open_ = known & (owner < 0 if covered is None else ~covered.cells)
+    free = known & (owner < 0 if covered is None else ~covered.cells)
+    inside = np.ones(frame.shape, bool) if area is None else _inside(area, frame)
+    known, open_ = known & inside, free & inside
     if not open_.any():
         raise RequestError("flood.no_ground", given=terrain.layer)
-    building, cell = _walls(owner, open_)
+    building, cell = _walls(np.where(inside, owner, -1), open_)
     block, assumed_heights = np.full(frame.shape, np.nan), 0
     if buildings == "blocks":
         block, assumed_heights = _blocks(houses, owner, terrain.values)
         share = known.astype(np.float64)
     else:
-        share = _shared(owner, known, open_, building, cell)
+        share = _shared(np.where(inside, owner, -1), known, open_, building, cell)
+    ground = np.where(np.isfinite(block), block, terrain.values)
+    if buildings == "blocks":
+        free = np.isfinite(ground)
+        block = np.where(inside, block, np.nan)
     used = [*houses]
     if manning is None:
         roughness, surfaces = _roughness(view, frame)
@@ -156,6 +169,9 @@ def lay_out(
         block_m=block,
         gaps=Crossings() if covered is None else covered.gaps(open_),
         assumed_heights=assumed_heights,
+        ways=None
+        if area is None
+        else ways_out(known & free, ~inside & free, ground, name=area.name),
     )
 
 
@@ -181,6 +197,12 @@ def _terrain(view: TwinView, cell_m: float) -> Grid:
 def _tables(view: TwinView, kind: str, frame: GridFrame) -> list[FeatureTable]:
     names = [name for name in view.layers() if split_layer(name)[0] == kind]
     return [view.table(name, bounds=frame.bounds) for name in names]
+
+
+def _inside(area: Area, frame: GridFrame) -> NDArray[np.bool_]:
+    out = np.zeros(frame.shape, bool)
+    out[cells_inside(area.polygon, frame)] = True
+    return out
 
 
 def cells_inside(shape: Any, frame: GridFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cim.errors import RequestError
 from cim.flood.answer import answer
+from cim.flood.area import Area, AreaView, find_area
 from cim.flood.borders import Border
 from cim.flood.checkpoint import Checkpoint, fingerprint
 from cim.flood.cost import enough_memory, memory_mb
@@ -53,6 +54,7 @@ def flood(
     borders: Sequence[Border] = (),
     buildings: Buildings = "holes",
     walls: bool = True,
+    within: Any = None,
     checkpoint: Checkpoint | None = None,
     job: Job = QUIET,
 ) -> Result:
@@ -99,6 +101,11 @@ def flood(
         unless all of it is built over, a face lets through what is not built over.
     walls
         Whether walls thinner than a cell (院墙) hold water back up to their height.
+    within
+        Only this part of the twin: a shapely polygon in projected metres, or the id or name of an
+        object with an outline (an administrative unit, a control zone, a catchment); see
+        `cim.flood.area`. Cells outside are not computed; water leaves freely over the outline and
+        none comes in; pipes are kept whole. `zones` then lie on `site_frame` of the same area.
     checkpoint
         Where to keep the run now and then, and whether to go on with one.
     job
@@ -125,14 +132,17 @@ def flood(
     asked = Asked(
         storm, cell_m, _duration(storm, duration_s), Numerics(solver, order, precision),
         drain_mm_h, manning, drains, infiltration, _zones_told(zones), tuple(borders), buildings,
-        walls,
+        walls, None if within is None else find_area(view, within),
     )  # fmt: skip
     require_kernels()
     job.step(0.0, asked.duration_s, what="flood.preparing")
+    if asked.area is not None:
+        view = AreaView(view, asked.area, cell_m)
     frame = site_frame(view, cell_m=cell_m)
     cells = frame.rows * frame.cols
     enough_memory(memory_mb(cells, asked.numerics, frames=_FRAMES), cells=cells)
-    site = lay_out(view, cell_m=cell_m, manning=manning, drain_mm_h=drain_mm_h, buildings=buildings)
+    site = lay_out(view, cell_m=cell_m, manning=manning, drain_mm_h=drain_mm_h,
+                   buildings=buildings, area=asked.area)  # fmt: skip
     frames = _Frames(np.linspace(0.0, asked.duration_s, _FRAMES), site.frame.shape)
     with ExitStack() as stack:
         setting = set_up(
@@ -172,6 +182,7 @@ def flood_cost(
     solver: Solver = "inertial",
     order: int = 1,
     precision: Precision = "f32",
+    within: Any = None,
 ) -> Cost:
     """Tell what `flood` would take: cells, memory, and CPU time.
 
@@ -183,8 +194,11 @@ def flood_cost(
 
     numerics = Numerics(solver, order, precision)
     until_s = _duration(storm, duration_s)
+    area = None if within is None else find_area(view, within)
+    if area is not None:
+        view = AreaView(view, area, cell_m)
     frame = site_frame(view, cell_m=cell_m)
-    site = lay_out(view, cell_m=cell_m)
+    site = lay_out(view, cell_m=cell_m, area=area)
     return foresee(
         np.where(np.isfinite(site.bed_m), site.bed_m, np.nan), cell_m=frame.cell_m,
         numerics=numerics, duration_s=until_s, manning=site.manning, rain_share=site.rain_share,
@@ -209,6 +223,7 @@ class Asked:
     borders: tuple[Border, ...] = ()
     buildings: Buildings = "holes"
     walls: bool = True
+    area: Area | None = None
 
     def __post_init__(self) -> None:
         if self.drain_mm_h is not None and not 0.0 <= self.drain_mm_h < np.inf:
@@ -242,6 +257,7 @@ class Asked:
             "borders": [border.parameters for border in self.borders],
             "buildings": self.buildings,
             "walls": self.walls,
+            "within": None if self.area is None else self.area.parameters,
             "solver": self.numerics.parameters,
         }
 

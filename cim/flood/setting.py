@@ -172,6 +172,7 @@ def set_up(
     found = _walls(view, site, made) if walls else Crossings()
     for face, (crest_m, open_share) in site.gaps.found.items():
         found.add(face, crest_m, open_share)
+    found.ways = site.ways
     made.standards += ["flood.debris_factor", "flood.hazard_classes", "flood.person_dv_m2_s"]
     return Setting(
         site=site,
@@ -273,7 +274,7 @@ def _walls(view: TwinView, site: Site, made: _Made) -> Crossings:
         unknown, fences = unknown + int(missing.sum()), fences + int((~solid).sum())
         height = np.where(missing, assumed.number(), height)
         shapes = [shape for shape, s in zip(table.geometry, solid, strict=True) if s]
-        crossings(shapes, height[solid], site.frame, site.bed_m, into=found)
+        crossings(shapes, height[solid], site.frame, _with_beyond(site), into=found)
         made.illustrative |= table.illustrative and bool(solid.any())
     if found.found:
         made.notes.append(("flood.note.walls", str(sum(len(t.ids) for t in tables) - fences)))
@@ -284,6 +285,18 @@ def _walls(view: TwinView, site: Site, made: _Made) -> Crossings:
     if fences:
         made.notes.append(("flood.note.fences", str(fences)))
     return found
+
+
+def _with_beyond(site: Site) -> NDArray[np.float64]:
+    """Ground of the area, and of the cells beyond its ways out: walls stand there too."""
+    if site.ways is None:
+        return site.bed_m
+    ways, out = site.ways, site.bed_m.copy()
+    back = np.where(ways.up, 0, 1)
+    row = ways.row - np.where(ways.axis == 1, back, 0)
+    col = ways.col - np.where(ways.axis == 0, back, 0)
+    out[row, col] = ways.beyond_m
+    return out
 
 
 def _soil(

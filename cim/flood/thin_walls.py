@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cim.flood.area import Ways
 from cim.model.grid import GridFrame
 from cim.registry import standard
 
@@ -34,9 +35,11 @@ class Crossings:
 
     `found` maps (axis, row, col) to the crest, m, and the open share: axis 0 is the face between
     the cells (row, col - 1) and (row, col), axis 1 that between (row - 1, col) and (row, col).
+    `ways` are the faces at which the area ends; a wall without a gate there holds back too.
     """
 
     found: Faces2 = field(default_factory=dict)
+    ways: Ways | None = None
 
     def add(self, face: tuple[int, int, int], crest_m: float, share: float) -> None:
         """Add a wall to a face: of two the higher crest and the smaller opening count."""
@@ -45,15 +48,26 @@ class Crossings:
 
     def faces(self, shape: tuple[int, ...], *, zero_m: float) -> Faces:
         """Return them for the solvers; crests above the ground's zero."""
-        from kernels.flood.faces import new_faces
+        from kernels.flood.faces import LEAVES_DOWN, LEAVES_UP, new_faces
 
+        found, sinks = dict(self.found), np.empty((2, 0), np.int64)
+        if self.ways is not None:
+            ways, sinks = self.ways, self.ways.sinks
+            faces = zip(ways.axis.tolist(), ways.row.tolist(), ways.col.tolist(), strict=True)
+            for face, beyond, up in zip(faces, ways.beyond_m.tolist(), ways.up, strict=True):
+                crest, share = self.found.get(face, (_OPEN, 1.0))
+                out = LEAVES_UP if up else LEAVES_DOWN
+                found[face] = (max(beyond, crest) if share == 0.0 else beyond, out)
         pair: list[list[Floats]] = []
         for axis in (0, 1):
-            rows = [(r, c, *self.found[a, r, c]) for a, r, c in self.found if a == axis]
+            rows = [(r, c, *one) for (a, r, c), one in found.items() if a == axis]
             table = np.array(rows, np.float64).reshape(-1, 4)
             pair.append([table[:, 0], table[:, 1], table[:, 2] - zero_m, table[:, 3]])
-        weir = standard("flood.broad_crest").number()
-        return new_faces((shape[0], shape[1]), x=pair[0], y=pair[1], weir=weir)
+        return new_faces(
+            (shape[0], shape[1]), x=pair[0], y=pair[1],
+            weir=standard("flood.broad_crest").number(),
+            least_slope=standard("flood.edge_slope").number(), sinks=(sinks[0], sinks[1]),
+        )  # fmt: skip
 
 
 def crossings(
