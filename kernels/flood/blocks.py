@@ -35,6 +35,7 @@ __all__ = [
 ROWS, COLUMNS = 32, 64
 """Cells of a block; the columns are a whole number of vectors of any CPU."""
 
+_OPEN, _SHUT = 4, 2  # flag of a cell that is not closed; of a block in which all are
 _MOVING = 2  # steps for which a block stays awake after its last water has stopped
 
 
@@ -45,8 +46,9 @@ class Blocks(NamedTuple):
     """(bands, blocks) of the grid, those with a ring of sleepers where it says so.
 
     `awake`, `level` (ring): swept in this step; steps left to stay so. `seen`: swept since the
-    last look at the peaks. `rained_on`, `drained`, `thin` (where
-    any depth may flow: drains, thin walls): static. `deepest` m and its bits share memory.
+    last look at the peaks. `rained_on` (1; 2 where all cells are closed and no sink lies: never
+    swept), `drained`, `thin` (where any depth may flow: drains, thin walls): static.
+    `deepest` m and its bits share memory.
     `sums` (…, 3) of the last step: metres drained, made to reach zero, flux over the edges.
     `share` (bands) sum of the rain shares.
     """
@@ -99,6 +101,7 @@ def look_over(
                      seen.drain[1:m], ground.drain_mps[j, 1:m])  # fmt: skip
         _note_motion(seen.flags[1:m], now.depth[j, 1:m], now.carry[j, 1:m], now.flux_x[j, 1:m],
                      now.flux_y[j, 1:m], peak[j - 1])  # fmt: skip
+        _note_open(seen.flags[1:m], ground.friction[j, 1:m])
     blocks.share[b] = row_sum(seen.share[1:m])
     for k in range(blocks.deepest.shape[1]):
         deepest, flags, rain, drain = seen.bits[1 + k * COLUMNS], 0, 0, 0
@@ -108,7 +111,8 @@ def look_over(
             rain |= seen.share[i] > 0.0
             drain |= seen.drain[i] > 0.0
         blocks.bits[b, k] = deepest
-        blocks.rained_on[b, k], blocks.drained[b, k], blocks.thin[b, k] = rain, drain, drain
+        blocks.rained_on[b, k] = rain if flags & _OPEN > 0 else _SHUT
+        blocks.drained[b, k], blocks.thin[b, k] = drain, drain
         blocks.level[b + 1, k + 1] = flags & 1
         blocks.awake[b + 1, k + 1] = 1
         blocks.seen[b, k] = flags & 2 > 0 or float(blocks.deepest[b, k]) > arrived_m
@@ -138,6 +142,13 @@ def _note_motion(flags: Bits, h: Floats, c: Floats, qx: Floats, qy: Floats, peak
 
 
 @kernel
+def _note_open(flags: Bits, friction: Floats) -> None:
+    """Set 4 where a cell is not closed: closed ones have no friction."""
+    for i in range(flags.size):
+        flags[i] |= _OPEN if friction[i] > 0.0 else 0
+
+
+@kernel
 def _place(blocks: Blocks, j: int, i: int) -> tuple[int, int]:
     """Block of a cell, the ring of cells counted; of one beyond an edge, that inside of it."""
     bands, many = blocks.deepest.shape
@@ -148,8 +159,13 @@ def _place(blocks: Blocks, j: int, i: int) -> tuple[int, int]:
 def mind_walls(faces: Faces, blocks: Blocks) -> None:
     """Note the blocks on both sides of thin walls: any film above a crest flows over it.
 
-    Not so at ways out.
+    Not so at ways out; but a block with a sink is swept when its neighbours are.
     """
+    for r in range(faces.first_sink.size - 1):
+        for f in range(faces.first_sink[r], faces.first_sink[r + 1]):
+            b, k = _place(blocks, r, faces.at_sink[f])
+            if blocks.rained_on[b, k] == _SHUT:
+                blocks.rained_on[b, k] = 0
     for r in range(faces.first_x.size - 1):
         for f in range(faces.first_x[r], faces.first_x[r + 1]):
             for back in range(2 if faces.share_x[f] >= 0.0 else 0):
@@ -205,7 +221,8 @@ def wake(blocks: Blocks, raining: bool, everything: bool) -> None:
             near = 0
             for i in range(b, b + 3):
                 near |= level[i, k] | level[i, k + 1] | level[i, k + 2]
-            on = everything or near > 0 or (raining and blocks.rained_on[b, k] > 0)
+            wet = near > 0 or (raining and blocks.rained_on[b, k] == 1)
+            on = everything or (wet and blocks.rained_on[b, k] != _SHUT)
             blocks.awake[b + 1, k + 1] = on
             if on:
                 blocks.seen[b, k] = 1

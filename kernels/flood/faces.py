@@ -135,11 +135,16 @@ def over_wall(level_a: float, level_b: float, crest: float, weir: float, dx_dt: 
 
 
 @kernel
-def _leaves(depth: float, slope: float, friction: float, dry: float) -> float:
-    """Flow out at normal depth on a slope, at most critical, m²/s."""
+def _leaves(depth: float, slope: float, friction: float, beside: float, dry: float) -> float:
+    """Flow out at normal depth on a slope, at most critical, m²/s.
+
+    Friction is that of the whole flux vector, whose part along the face is `beside`.
+    """
     if not depth > dry:
         return 0.0
-    flow = depth ** (5.0 / 3.0) * math.sqrt(slope * GRAVITY / friction)
+    alone = depth ** (10.0 / 3.0) * slope * GRAVITY / friction  # squared
+    aside = beside * beside
+    flow = math.sqrt(2.0 * alone * alone / (aside + math.sqrt(aside * aside + 4.0 * alone * alone)))
     return float(min(flow, depth * math.sqrt(GRAVITY * depth)))
 
 
@@ -181,9 +186,12 @@ def held_back(
         if share < 0.0:
             up = share == LEAVES_UP
             h, fall = (ha, za - crests[k]) if up else (hb, zb - crests[k])
-            friction = float(ground.friction[ja, ia] if up else ground.friction[r, i])
+            j, c = (ja, ia) if up else (r, i)
+            along, far = (now.flux_y, now.flux_y[j + 1, c]) if across_x else (
+                now.flux_x, now.flux_x[j, c + 1])  # fmt: skip
+            beside = 0.5 * (float(along[j, c]) + float(far))
             slope = max(fall * dt_dx / dt, faces.weir[1])
-            out = _leaves(h + min(fall, 0.0), slope, friction, dry)
+            out = _leaves(h + min(fall, 0.0), slope, float(ground.friction[j, c]), beside, dry)
             flux[i] = out if up else -out
             continue
         depth = max(ha + (za - top), hb + (zb - top))

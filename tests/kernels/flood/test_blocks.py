@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from kernels import _jit
 from kernels.flood.blocks import COLUMNS, ROWS, new_blocks
 from kernels.flood.edges import DISCHARGE, FREE, STAGE, WALL, Edges
-from kernels.flood.faces import Faces, new_faces
+from kernels.flood.faces import LEAVES_UP, Faces, new_faces
 from kernels.flood.inertial import advance
-from kernels.flood.water import Ground, Water, new_ground, new_water
+from kernels.flood.water import Ground, Water, new_ground, new_water, stored_m3
 
 Grid = NDArray[np.float64]
 QUIET = settings(
@@ -194,3 +194,27 @@ def test_dry_ground_is_asleep_and_wet_ground_is_not() -> None:
     assert awake == [9, 0, 0]
     blocks.deepest[0, 4] = np.nan
     assert of.settle(blocks, 1e-4) == np.inf
+
+
+@pytest.mark.parametrize("column", [COLUMNS, COLUMNS + 7])
+def test_closed_blocks_are_never_swept_and_sinks_in_them_are_counted(column: int) -> None:
+    rows = 5
+    bed = np.full((rows, 4 * COLUMNS), np.nan)
+    bed[:, :column] = 0.0
+    at = np.arange(rows)
+    up = np.full(rows, LEAVES_UP)
+    nothing = [np.empty(0)] * 4
+    out = []
+    for skip_dry in (False, True):
+        faces = new_faces(bed.shape, x=[at, np.full(rows, column), np.zeros(rows), up], y=nothing,
+                          least_slope=1e-3, sinks=(at, np.full(rows, column)))  # fmt: skip
+        ground = new_ground(bed, cell_m=CELL_M, manning=0.02)
+        water = moved(ground, new_water(ground, depth_m=0.3), 120.0, Storm(), faces=faces,
+                      skip_dry=skip_dry)  # fmt: skip
+        kept = stored_m3(water, cell_m=CELL_M)
+        left = faces.sunk_m.sum() * CELL_M**2
+        assert kept + left == pytest.approx(0.3 * rows * column * CELL_M**2, rel=1e-12)
+        assert left > 10.0
+        out.append((water, faces))
+    same(out[0][0], out[1][0])
+    assert np.array_equal(out[0][1].sunk_m, out[1][1].sunk_m)
