@@ -1,9 +1,10 @@
 """What is wrong with the shells of solids: open, branching, in pieces, inside out.
 
 The codes are those of val3dity (Ledoux 2018, *Open Geospatial Data, Software and
-Standards* 3:1), which follow ISO 19107: 3xx a shell, 4xx a solid. All of it is told from
-which rings share which edges and from the volume they enclose; faces that pass through
-one another (306, 401) are not looked for.
+Standards* 3:1), which follow ISO 19107: 3xx a shell, 4xx a solid. Most of it is told from
+which rings share which edges and from the volume they enclose; faces that pass through one
+another by `cim.model.crossings`. Whether inner shells cut the inside of a solid in two
+(404) is not looked for.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim.model.body import BODY_TYPES, Body
+from cim.model.crossings import Shells, crossing_faults
 from cim.model.facets import joined
 
 __all__ = ["ShellFault", "shell_faults"]
@@ -36,11 +38,13 @@ class ShellFault:
         Its number among the bodies given.
     code
         Of val3dity: 301 fewer than four faces, 302 not closed, 303 more than two faces at an
-        edge, or shells that meet in one corner, 305 in several pieces, 307 neighbouring
-        faces that look to different sides, 402 a shell twice, 403 an inner shell outside,
-        405 a shell that looks inwards (an inner one outwards).
+        edge, or shells that meet in one corner, 305 in several pieces, 306 faces that pass
+        through or touch one another, 307 neighbouring faces that look to different sides,
+        401 shells that pass through one another or share a face, 402 a shell twice, 403 an
+        inner shell outside, 405 a shell that looks inwards (an inner one outwards).
     count
-        How many edges (302, 303, 307), pieces (305), faces (301) or shells it concerns.
+        How many edges (302, 303, 307), pieces (305), faces (301), pairs of faces (306) or
+        shells it concerns.
     """
 
     body: int
@@ -103,7 +107,12 @@ def _faults(bodies: Sequence[Body], which: Sequence[int]) -> list[ShellFault]:
     volume = _volumes(points, rings, ring_of, shell, body_of_shell)
     wrong = np.flatnonzero(good & (np.where(outer, volume, -volume) < 0.0))
     say(405, wrong, np.ones(len(wrong), dtype=np.int64))
-    _inner(points, shell, corner, some, told)
+    whole_bodies = Shells(
+        points, rings, faces, corner, follows, face, shell_of_face, body_of_shell,
+        np.cumsum(outer) - 1,
+    )  # fmt: skip
+    for code, b, n in crossing_faults(whole_bodies):
+        told[b, code] += n
     return [ShellFault(which[b], code, n) for (b, code), n in sorted(told.items())]
 
 
@@ -217,29 +226,3 @@ def _volumes(
     start = local[rings[:-1][ring_of]]
     cross = np.cross(local, local[following])
     return np.bincount(shell, weights=(start * cross).sum(axis=1), minlength=count) / 6.0
-
-
-def _inner(
-    points: NDArray[np.float64],
-    shell: Ints,
-    corner: Ints,
-    bodies: Sequence[Body],
-    told: dict[tuple[int, int], int],
-) -> None:
-    """Say which inner shells are a shell again, or stick out of their outer one's box."""
-    first = 0
-    for b, body in enumerate(bodies):
-        for v in range(len(body.solids) - 1):
-            low, high = int(body.solids[v]), int(body.solids[v + 1])
-            mine = [np.flatnonzero(shell == first + s) for s in range(low, high)]
-            for at in mine[1:]:
-                if any(np.array_equal(np.unique(corner[at]), np.unique(corner[o]))
-                       for o in mine if o is not at):  # fmt: skip
-                    told[b, 402] += 1
-                elif len(at) and len(mine[0]):
-                    below = points[at].min(axis=0) < points[mine[0]].min(axis=0) - SNAP_M
-                    above = points[at].max(axis=0) > points[mine[0]].max(axis=0) + SNAP_M
-                    told[b, 403] += int((below | above).any())
-        first += len(body.shells) - 1
-    for key in [k for k, n in told.items() if not n]:
-        del told[key]

@@ -54,6 +54,32 @@ def framed() -> list[Face]:
     return [bottom, top, *outer[2:], *inner[2:]]
 
 
+def ell() -> list[Face]:
+    """An L in plan, 4 by 4 and 4 high, its upper right quarter missing."""
+    plan = [(0, 0), (4, 0), (4, 2), (2, 2), (2, 4), (0, 4)]
+    low, high = [(x, y, 0.0) for x, y in plan], [(x, y, 4.0) for x, y in plan]
+    n = len(plan)
+    sides = [[[low[i], low[(i + 1) % n], high[(i + 1) % n], high[i]]] for i in range(n)]
+    return [[low[::-1]], [high], *sides]
+
+
+def spike(foot: Sequence[float], tip: Sequence[float]) -> list[list[Face]]:
+    """A pyramid over a square of 1 around `foot`, looking inwards."""
+    x, y, z = foot
+    ring = [(x - 0.5, y - 0.5, z), (x + 0.5, y - 0.5, z), (x + 0.5, y + 0.5, z),
+            (x - 0.5, y + 0.5, z)]  # fmt: skip
+    top = (float(tip[0]), float(tip[1]), float(tip[2]))
+    return [[[ring], *[[[ring[(i + 1) % 4], ring[i], top]] for i in range(4)]]]
+
+
+def dented(depth: float) -> Body:
+    """A cube whose roof is drawn down to a point at a height of `depth`."""
+    faces = cube()
+    roof = faces.pop(1)[0]
+    tip = (2.0, 1.0, depth)
+    return solid([*faces, *[[[roof[i], roof[(i + 1) % 4], tip]] for i in range(4)]])
+
+
 CASES: list[tuple[str, Body, dict[int, int]]] = [
     ("a cube", solid(cube()), {}),
     ("far from zero", solid(cube((517_000.0, 4_330_000.0, 3.0))), {}),
@@ -62,7 +88,7 @@ CASES: list[tuple[str, Body, dict[int, int]]] = [
     ("two solids", solid(cube(), cube((9, 0, 0)), solids=(0, 1, 2)), {}),
     ("no roof", solid([f for i, f in enumerate(cube()) if i != 1]), {302: 4}),
     ("three faces", solid(cube()[:3]), {301: 3, 302: 8}),
-    ("a wall twice", solid([*cube(), cube()[2]]), {303: 4}),
+    ("a wall twice", solid([*cube(), cube()[2]]), {303: 4, 306: 1}),
     ("two cubes on an edge", solid([*cube(), *cube((4, 4, 0))]), {303: 1}),
     ("two cubes at a corner", solid([*cube(), *cube((4, 4, 4))]), {305: 2}),
     ("two cubes apart", solid([*cube(), *cube((9, 0, 0))]), {305: 2}),
@@ -71,7 +97,25 @@ CASES: list[tuple[str, Body, dict[int, int]]] = [
     ("an inner shell outwards", solid(cube(), cube((1, 1, 1), 2.0)), {405: 1}),
     ("a shell twice", solid(cube(), cube(inwards=True)), {402: 1}),
     ("an inner shell outside", solid(cube(), cube((9, 9, 9), 2.0, inwards=True)), {403: 1}),
-]
+    ("beside, its box within", solid(ell(), cube((3, 3, 1), 1.0, inwards=True)), {403: 1}),
+    ("an inner shell sticks out", solid(cube(), cube((3, 1, 1), 2.0, inwards=True)), {401: 1}),
+    ("out along whole planes", solid(cube(), cube((2, 0, 0), inwards=True)), {401: 1}),
+    ("an inner shell on a wall", solid(cube(), cube((0, 1, 1), 2.0, inwards=True)), {401: 1}),
+    ("inner shells in one another",
+     solid(cube(), cube((0.5, 0.5, 0.5), 3.0, inwards=True), cube((1, 1, 1), 1.0, inwards=True)),
+     {401: 1}),
+    ("inner shells apart",
+     solid(cube(), cube((0.5, 1, 1), 1.0, inwards=True), cube((2.5, 1, 1), 1.0, inwards=True)),
+     {}),
+    ("an inner shell on a corner", solid(cube(), spike((2, 2, 1), (2, 2, 4))[0]), {}),
+    ("a spike through the floor", dented(-1.0), {306: 4}),
+    ("a spike onto the floor", dented(0.0), {306: 4}),
+    ("a spike above the floor", dented(0.001), {}),
+    ("bodies through one another", solid([*cube(), *cube((2, 2, 2))]), {305: 2, 306: 6}),
+    ("bodies on one another", solid([*cube(), *cube((1, 1, 4), 2.0)]), {305: 2, 306: 5}),
+    ("two solids through one another",
+     solid(cube(), cube((2, 2, 2)), solids=(0, 1, 2)), {}),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "body", "want"), CASES, ids=[c[0] for c in CASES])
@@ -89,6 +133,18 @@ def test_two_fans_in_one_corner_are_no_manifold() -> None:
     high = [[[top[(i + 1) % 4], top[i], tip]] for i in range(4)]
     out = [[[ring[(i + 1) % 4], ring[i], top[i], top[(i + 1) % 4]]] for i in range(4)]
     assert codes(solid([*low, *high, *out])) in ({303: 1}, {303: 1, 405: 1})
+
+
+def test_corners_nearly_in_a_row_make_no_shell_meet_itself() -> None:
+    """A wall and a floor share three corners, the middle one 0.3 mm off: cut, they overlap."""
+    ring = [(0.0, 0.0), (4.0, 0.0), (4.0, 8.0), (0.0, 8.0), (0.0003, 4.0)]
+    low, high = [(x, y, 0.0) for x, y in ring], [(x, y, 3.0) for x, y in ring]
+    high[4] = (0.0003, 4.0, 6.0)
+    west: Face = [[high[0], high[4], high[3], low[3], low[4], low[0]]]
+    roof: list[Face] = [[[high[0], high[1], high[4]]], [[high[1], high[2], high[4]]],
+                        [[high[2], high[3], high[4]]]]  # fmt: skip
+    walls = [[[low[i], low[i + 1], high[i + 1], high[i]]] for i in range(3)]
+    assert codes(solid([[low[::-1]], west, *roof, *walls])) == {}
 
 
 def test_many_bodies_are_judged_as_each_alone_and_others_are_passed_over() -> None:
