@@ -1,8 +1,10 @@
 """A city of upright bodies in tiles: which of its levels of detail a camera needs, and their faces.
 
-Four levels: as from near (windows, pitched roofs), true outlines, boxes, roofs alone. A
-tile's level follows from how large ten metres of it appear, and its faces are made the
-first time they are seen: a whole city in view never costs its million walls.
+Four levels: as from near (windows, pitched roofs), true outlines, boxes, cards. A card is
+a quadrangle from the far edge of a body's roof to its foot: where a body is hardly larger than
+a pixel it covers what roof and walls would, with a fifth of the triangles. A tile's level
+follows from how large ten metres of it appear, and its faces are made the first time they are
+seen: a whole city in view never costs its million walls.
 """
 
 from __future__ import annotations
@@ -16,14 +18,25 @@ from kernels.spatial import blocks as kernels
 from scenes.camera import Camera
 from scenes.drawables import Blocks, Surface
 
-__all__ = ["BOXES", "NEAR", "OUTLINES", "ROOFS", "Faces", "faces", "in_view", "levels"]
-__all__ += ["light_table", "paint", "surface", "tiled"]
+__all__ = ["BOXES", "CARDS", "NEAR", "OUTLINES", "Cards", "Faces", "cards", "faces", "for_cards"]
+__all__ += [
+    "in_view",
+    "levels",
+    "light_table",
+    "paint",
+    "paint_walls",
+    "surface",
+    "tiled",
+    "wall_light",
+]
 
 Floats = NDArray[np.float64]
 
-NEAR, OUTLINES, BOXES, ROOFS = range(4)
+NEAR, OUTLINES, BOXES, CARDS = range(4)
 _TILE = 1000  # bodies in one, about
-_NEAR_PX, _OUTLINES_PX, _ROOFS_PX = 45.0, 6.0, 1.6  # ten metres as large as this
+_NEAR_PX, _OUTLINES_PX = 45.0, 6.0  # ten metres as large as this
+_CARDS_PX, _DRAGGED_CARDS_PX = 0.8, 1.6  # ten metres no larger than this, at rest and dragging
+_CARD_MOST_M = 30.0  # bodies larger in any way are boxes at least
 _NEAR_MOST = 3000  # bodies of a tile drawn as from near
 _FOOT = 0.80  # less of the sky lights the foot of a wall
 
@@ -58,6 +71,21 @@ def tiled(
     return order, np.r_[start, n].astype(np.int64), np.c_[least, foot, most, top]
 
 
+class Cards(NamedTuple):
+    """Quadrangles of one tile.
+
+    Corners of roofs, (n, 3); from the middle to each, height, colour of walls, (n, 4) as
+    `kernels.spatial.blocks.fill_cards` and `paint_walls` write them; face codes, polygon of each
+    corner, triangles.
+    """
+
+    vertices: NDArray[np.float32]
+    reach: NDArray[np.float32]
+    code: NDArray[np.uint8]
+    corner_of: NDArray[np.int32]
+    triangles: NDArray[np.int32]
+
+
 def in_view(boxes: Floats, camera: Camera, aspect: float) -> NDArray[np.bool_]:
     """Tell which boxes (t, 6) may be seen: all corners of the others lie beyond one side."""
     pick = np.array(np.meshgrid((0, 3), (1, 4), (2, 5), indexing="ij")).reshape(3, -1).T
@@ -81,30 +109,28 @@ def levels(blocks: Blocks, camera: Camera, height_px: int, *, dragging: bool) ->
     shown_px = 10.0 / np.maximum(np.linalg.norm(apart, axis=1) * pixel, 1e-9)
     level = np.full(len(box), BOXES)
     level[shown_px >= _OUTLINES_PX] = OUTLINES
-    if dragging:
-        level[shown_px < _ROOFS_PX] = ROOFS
-    elif blocks.detail is not None:
+    level[shown_px < (_DRAGGED_CARDS_PX if dragging else _CARDS_PX)] = CARDS
+    if not dragging and blocks.detail is not None:
         few = np.diff(blocks.tile_start) <= _NEAR_MOST
         level[(shown_px >= _NEAR_PX) & few] = NEAR
     return level
 
 
 def faces(blocks: Blocks, which: NDArray[np.int64], level: int) -> Faces:
-    """Return the faces of some polygons at a level, true outlines or coarser."""
+    """Return the faces of some polygons, with true outlines or as boxes."""
     n = len(which)
     if level == OUTLINES:
         corners, triangles = (
             int(v) for v in kernels.counts(blocks.ring_start, blocks.polygon_start, which)
         )
     else:
-        corners, triangles = (20 * n, 10 * n) if level == BOXES else (4 * n, 2 * n)
+        corners, triangles = 20 * n, 10 * n
     vertices, code = np.empty((corners, 3), np.float32), np.empty(corners, np.uint8)
     corner_of = np.empty(corners, np.int32)
     face, of = np.empty((triangles, 3), np.int32), np.empty(triangles, np.int32)
     made = (vertices, code, corner_of, face, of)
     if level != OUTLINES:
-        walls = level == BOXES
-        kernels.fill_boxes(blocks.box, blocks.low, blocks.high, which, walls, *made)
+        kernels.fill_boxes(blocks.box, blocks.low, blocks.high, which, *made)
         return Faces(*made)
     count = kernels.fill(
         blocks.xy, blocks.ring_start, blocks.polygon_start, blocks.low, blocks.high, which, *made
@@ -112,6 +138,42 @@ def faces(blocks: Blocks, which: NDArray[np.int64], level: int) -> Faces:
     whole = Faces(vertices, code, corner_of, face[:count], of[:count])
     holed = which[np.diff(blocks.polygon_start)[which] > 1]
     return _with_courtyards(blocks, whole, holed) if len(holed) else whole
+
+
+def for_cards(blocks: Blocks, which: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which polygons are small enough to be cards where a tile is far away."""
+    box = blocks.box[which]
+    sides = np.hypot(*np.moveaxis(box[:, 1:3] - box[:, :2], 2, 0)).max(axis=1)
+    high = blocks.high[which] - blocks.low[which]
+    return np.asarray(np.maximum(sides, high) <= _CARD_MOST_M)
+
+
+def cards(blocks: Blocks, which: NDArray[np.int64]) -> Cards:
+    """Return some polygons as cards, to be drawn by `shaders.cards`."""
+    n = 4 * len(which)
+    made = Cards(
+        np.empty((n, 3), np.float32),
+        np.zeros((n, 4), np.float32),
+        np.full(n, kernels.CODES - 1, np.uint8),
+        np.empty(n, np.int32),
+        np.empty((n // 2, 3), np.int32),
+    )
+    kernels.fill_cards(
+        blocks.box, blocks.low, blocks.high, which,
+        made.vertices, made.reach, made.corner_of, made.triangles,
+    )  # fmt: skip
+    paint_walls(blocks, made)
+    return made
+
+
+def wall_light(light: NDArray[np.float32], camera: Camera) -> Floats:
+    """Return the light (3,) on the walls that face a camera, in the mean of their height."""
+    away = camera.position - camera.focus
+    turn = np.arange(kernels.BINS) * 2 * np.pi / kernels.BINS
+    facing = np.clip(np.cos(turn) * away[0] + np.sin(turn) * away[1], 0.0, None)
+    facing = facing / facing.sum() if facing.any() else np.full(len(turn), 1 / len(turn))
+    mean: Floats = facing @ light[: kernels.BINS].astype(np.float64)
+    return mean * (1.0 + _FOOT) / 2.0
 
 
 def _with_courtyards(blocks: Blocks, made: Faces, which: NDArray[np.int64]) -> Faces:
@@ -156,7 +218,7 @@ def light_table(normal_light: NDArray[np.float32] | None = None) -> NDArray[np.f
 
 def paint(
     blocks: Blocks,
-    made: Faces,
+    made: Faces | Cards,
     light: NDArray[np.float32],
     *,
     out: NDArray[np.uint8] | None = None,
@@ -165,6 +227,12 @@ def paint(
     rgba = np.empty((len(made.code), 4), np.uint8) if out is None else out
     kernels.paint(blocks.wall, blocks.roof, blocks.owner, light, made.code, made.corner_of, rgba)
     return rgba
+
+
+def paint_walls(blocks: Blocks, made: Cards) -> None:
+    """Write the unlit colour of the walls of every card's body: red, green, blue in one number."""
+    rgb = blocks.wall[blocks.owner[made.corner_of]].astype(np.float32)
+    made.reach[:, 3] = rgb @ np.array([65536.0, 256.0, 1.0], np.float32)
 
 
 def surface(blocks: Blocks) -> Surface:

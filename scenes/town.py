@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scenes import blocks as tiles
 from scenes.camera import Camera
 from scenes.drawables import Blocks
-from scenes.shaders import plain
+from scenes.shaders import Cards, plain
 from scenes.vtk_parts import actor, array, behind, mesh
 
 if TYPE_CHECKING:
@@ -30,6 +30,15 @@ class Tile(NamedTuple):
     triangles: int
 
 
+class _Painted(NamedTuple):
+    """Faces and their colours, as numpy's and VTK's; what VTK has of cards beside them."""
+
+    made: tiles.Faces | tiles.Cards
+    rgba: NDArray[np.uint8]
+    colours: Any
+    reach: Any = None
+
+
 class Town:
     """The tiles of one layer on a canvas: which are shown how, their colours."""
 
@@ -37,8 +46,9 @@ class Town:
         self.blocks = blocks
         self._canvas = canvas
         self._light = tiles.light_table()
+        self._cards = Cards()
         self._made: dict[tuple[int, int], tuple[list[Any], int, int]] = {}
-        self._drawn: dict[tuple[int, int], tuple[tiles.Faces, NDArray[np.uint8], Any]] = {}
+        self._drawn: dict[tuple[int, int], list[_Painted]] = {}
         self._stale: set[tuple[int, int]] = set()
         self._on: set[tuple[int, int]] = set()
 
@@ -47,6 +57,8 @@ class Town:
         size = self._canvas.size
         seen = tiles.in_view(self.blocks.tile_box, camera, size[0] / size[1])
         level = tiles.levels(self.blocks, camera, size[1], dragging=dragging)
+        light = tiles.wall_light(self._light, camera)
+        self._cards.show(camera.position.tolist(), light.tolist())
         wanted = {(int(t), int(level[t])) for t in np.flatnonzero(seen)}
         for key in self._on - wanted:
             for one in self._made[key][0]:
@@ -77,9 +89,12 @@ class Town:
             self._paint(key)
 
     def _paint(self, key: tuple[int, int]) -> None:
-        made, rgba, colours = self._drawn[key]
-        tiles.paint(self.blocks, made, self._light, out=rgba)
-        colours.Modified()
+        for one in self._drawn[key]:
+            tiles.paint(self.blocks, one.made, self._light, out=one.rgba)
+            one.colours.Modified()
+            if isinstance(one.made, tiles.Cards):
+                tiles.paint_walls(self.blocks, one.made)
+                one.reach.Modified()
         self._stale.discard(key)
 
     def _make(self, key: tuple[int, int]) -> tuple[list[Any], int, int]:
@@ -96,14 +111,42 @@ class Town:
             actors = [a for a, _ in pairs if a is not None]
             actors += [self._canvas.add_lines(e) for e in edges if len(e.points)]
             return actors, len(rows), sum(n for _, n in pairs)
+        self._drawn[key] = []
+        actors = []
+        if level == tiles.CARDS:
+            small = tiles.for_cards(self.blocks, which)
+            if small.any():
+                actors.append(self._add_cards(key, which[small]))
+            which, level = which[~small], tiles.BOXES
+        if len(which):
+            actors.append(self._add_faces(key, which, level))
+        triangles = sum(self._canvas.add(one) for one in actors)
+        return actors, len(rows), triangles
+
+    def _add_faces(self, key: tuple[int, int], which: NDArray[np.int64], level: int) -> Any:
         made = tiles.faces(self.blocks, which, level)
-        rgba = tiles.paint(self.blocks, made, self._light)
         data = mesh(made.vertices, made.triangles)
+        painted = self._coloured(made, data)
+        self._drawn[key].append(painted)
+        return self._closed(plain(behind(actor(data))))
+
+    def _add_cards(self, key: tuple[int, int], which: NDArray[np.int64]) -> Any:
+        made = tiles.cards(self.blocks, which)
+        data = mesh(made.vertices, made.triangles)
+        painted = self._coloured(made, data)
+        reach = array(made.reach)
+        reach.SetName("reach")
+        data.GetPointData().AddArray(reach)
+        self._drawn[key].append(painted._replace(reach=reach))
+        return self._closed(self._cards.dress(behind(actor(data))))
+
+    def _coloured(self, made: tiles.Faces | tiles.Cards, data: Any) -> _Painted:
+        rgba = tiles.paint(self.blocks, made, self._light)
         colours = array(rgba)
         data.GetPointData().SetScalars(colours)
-        one = behind(actor(data))
-        plain(one)
+        return _Painted(made, rgba, colours)
+
+    def _closed(self, one: Any) -> Any:
         one.GetProperty().BackfaceCullingOn()
         one.GetProperty().SetOpacity(self.blocks.opacity)
-        self._drawn[key] = (made, rgba, colours)
-        return [one], len(rows), self._canvas.add(one)
+        return one

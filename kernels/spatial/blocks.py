@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from kernels._jit import kernel
 
-__all__ = ["BINS", "CODES", "boxes", "counts", "fill", "fill_boxes", "paint"]
+__all__ = ["BINS", "CODES", "boxes", "counts", "fill", "fill_boxes", "fill_cards"]
+__all__ += ["paint"]
 
 BINS = 120  # directions a wall may face: 3 degrees each
 CODES = 2 * BINS + 1  # heads of walls, their feet, roofs
@@ -210,12 +211,12 @@ def boxes(xy: Floats, ring_start: Ints, polygon_start: Ints) -> Floats:
 
 @kernel
 def fill_boxes(
-    box: Floats, low: Floats, high: Floats, which: Ints, walls: bool,
+    box: Floats, low: Floats, high: Floats, which: Ints,
     vertices: npt.NDArray[np.float32], code: npt.NDArray[np.uint8],
     corner_of: npt.NDArray[np.int32], triangles: npt.NDArray[np.int32],
     triangle_of: npt.NDArray[np.int32],
 ) -> None:  # fmt: skip
-    """Write each polygon as its box: 20 corners and 10 triangles, or only the roof's 4 and 2.
+    """Write each polygon as its box: 20 corners and 10 triangles.
 
     Parameters
     ----------
@@ -223,8 +224,6 @@ def fill_boxes(
         (p, 4, 2) of `boxes`.
     low, high, which, vertices, code, corner_of, triangles, triangle_of
         As for `fill`.
-    walls
-        Whether there are walls under the roof.
     """
     k, m = 0, 0
     for p in which:
@@ -237,17 +236,50 @@ def fill_boxes(
         triangles[m + 1, 0], triangles[m + 1, 1], triangles[m + 1, 2] = k, k + 2, k + 3
         k += 4
         m += 2
-        if walls:
-            for i in range(4):
-                j = (i + 1) % 4
-                _wall(box[p, i, 0], box[p, i, 1], box[p, j, 0], box[p, j, 1], low[p], high[p],
-                      k, m, vertices, code, triangles)  # fmt: skip
-                k += 4
-                m += 2
+        for i in range(4):
+            j = (i + 1) % 4
+            _wall(box[p, i, 0], box[p, i, 1], box[p, j, 0], box[p, j, 1], low[p], high[p],
+                  k, m, vertices, code, triangles)  # fmt: skip
+            k += 4
+            m += 2
         for i in range(k0, k):
             corner_of[i] = p
         for i in range(m0, m):
             triangle_of[i] = p
+
+
+@kernel
+def fill_cards(
+    box: Floats, low: Floats, high: Floats, which: Ints,
+    vertices: npt.NDArray[np.float32], reach: npt.NDArray[np.float32],
+    corner_of: npt.NDArray[np.int32], triangles: npt.NDArray[np.int32],
+) -> None:  # fmt: skip
+    """Write each polygon as the roof of its box, 4 corners and 2 triangles, for bodies far away.
+
+    Whoever draws them lets the corners nearest to the eye down to the ground.
+
+    Parameters
+    ----------
+    box
+        (p, 4, 2) of `boxes`.
+    low, high, which, vertices, corner_of, triangles
+        As for `fill`.
+    reach
+        (corners, at least 3): from the middle of the box to the corner east and north, and the
+        height of the body, metres.
+    """
+    for n in range(len(which)):
+        p, k, m = which[n], 4 * n, 2 * n
+        east = (box[p, 0, 0] + box[p, 2, 0]) / 2.0
+        north = (box[p, 0, 1] + box[p, 2, 1]) / 2.0
+        for i in range(4):
+            vertices[k + i, 0], vertices[k + i, 1] = box[p, i, 0], box[p, i, 1]
+            vertices[k + i, 2] = high[p]
+            reach[k + i, 0], reach[k + i, 1] = box[p, i, 0] - east, box[p, i, 1] - north
+            reach[k + i, 2] = high[p] - low[p]
+            corner_of[k + i] = p
+        triangles[m, 0], triangles[m, 1], triangles[m, 2] = k, k + 1, k + 2
+        triangles[m + 1, 0], triangles[m + 1, 1], triangles[m + 1, 2] = k, k + 2, k + 3
 
 
 @kernel
@@ -292,8 +324,10 @@ def warm() -> None:
     fill(xy, rings, polygons, heights * 0, heights, which,
          vertices, code, corner_of, triangles, triangle_of)  # fmt: skip
     box = boxes(xy, rings, polygons)
-    fill_boxes(box, heights * 0, heights, which, True,
+    fill_boxes(box, heights * 0, heights, which,
                vertices, code, corner_of, triangles, triangle_of)  # fmt: skip
+    fill_cards(box, heights * 0, heights, which,
+               vertices, np.empty((4, 4), np.float32), corner_of, triangles)  # fmt: skip
     plain = np.zeros((1, 3), np.uint8)
     light = np.ones((CODES, 3), np.float32)
     paint(plain, plain, which, light, code, corner_of, np.empty((corners, 4), np.uint8))

@@ -116,9 +116,13 @@ def test_every_tile_of_a_city_has_bodies_and_together_they_hold_each_once(pictur
     assert sorted(blocks.order.tolist()) == list(range(COUNT))
     assert (np.diff(blocks.tile_start) > 0).all() and len(blocks.tile_start) > 8
     assert picture.objects == COUNT
-    for level in (tiles.OUTLINES, tiles.BOXES, tiles.ROOFS):
+    for level in (tiles.OUTLINES, tiles.BOXES):
         made = tiles.faces(blocks, blocks.order, level)
         assert set(made.triangle_of.tolist()) == set(range(COUNT))
+    small = tiles.for_cards(blocks, blocks.order)
+    cards = tiles.cards(blocks, blocks.order[small])
+    assert 0.8 * COUNT < small.sum() < COUNT
+    assert set(cards.corner_of.tolist()) == set(blocks.order[small].tolist())
 
 
 def test_a_level_of_detail_changes_faces_not_places(picture: Picture) -> None:
@@ -163,8 +167,10 @@ def test_near_tiles_are_finer_than_far_ones_and_dragging_is_coarser(picture: Pic
     street = looking((0.0, 0.0, 2.0), (100.0, 0.0, 2.0))
     far = looking((0.0, 0.0, 60_000.0), (1.0, 0.0, 0.0))
     assert set(tiles.levels(blocks, street, 720, dragging=False)) >= {tiles.NEAR, tiles.BOXES}
-    assert set(tiles.levels(blocks, far, 720, dragging=False)) == {tiles.BOXES}
-    assert set(tiles.levels(blocks, far, 720, dragging=True)) == {tiles.ROOFS}
+    nearer = looking((0.0, 0.0, 16_000.0), (1.0, 0.0, 0.0))
+    assert set(tiles.levels(blocks, far, 720, dragging=False)) == {tiles.CARDS}
+    assert tiles.BOXES in tiles.levels(blocks, nearer, 720, dragging=False)
+    assert set(tiles.levels(blocks, nearer, 720, dragging=True)) == {tiles.CARDS}
     assert tiles.NEAR not in tiles.levels(blocks, street, 720, dragging=True)
 
 
@@ -218,3 +224,52 @@ def test_a_grid_smaller_than_one_face_of_the_ground_shows(screen: None, picture:
         canvas.cells(np.full((4, 4, 4), (20, 60, 220, 255), np.uint8), (a, b, a + side, b + side))
         wet = canvas.frame(picture.camera).astype(int)
     assert (wet[..., 2] - wet[..., 0] > 80).sum() >= 4
+
+
+def test_a_card_is_the_roof_of_a_box_and_knows_the_way_to_its_foot(picture: Picture) -> None:
+    (blocks,) = picture.blocks
+    which = blocks.order[tiles.for_cards(blocks, blocks.order)][::50]
+    made = tiles.cards(blocks, which)
+    corners = made.vertices.reshape(-1, 4, 3).astype(float)
+    np.testing.assert_allclose(corners[..., :2], blocks.box[which], atol=1e-3)
+    middle = blocks.box[which].mean(axis=1)[:, None]
+    np.testing.assert_allclose(made.reach.reshape(-1, 4, 4)[..., :2], blocks.box[which] - middle,
+                               atol=1e-3)  # fmt: skip
+    foot = corners[..., 2] - made.reach.reshape(-1, 4, 4)[..., 2]
+    np.testing.assert_allclose(foot, blocks.low[which][:, None].repeat(4, axis=1), atol=1e-3)
+    a, b, c = (made.vertices[made.triangles[:, i]].astype(float) for i in range(3))
+    assert (np.cross(b - a, c - a)[:, 2] > 0).all()
+
+
+def test_a_city_of_cards_looks_as_one_of_boxes_from_afar(
+    screen: None, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Means over 8 x 8 pixels, where there is town; red walls and green roofs show alike."""
+    (blocks,) = picture.blocks
+    kept = blocks.wall.copy(), blocks.roof.copy()
+    red, green = (
+        np.tile(np.array(c, np.uint8), (COUNT, 1)) for c in ((210, 40, 40), (40, 160, 40))
+    )
+    drawn = []
+    for limit in (0.0, 0.8):
+        monkeypatch.setattr(tiles, "_CARDS_PX", limit)
+        with Canvas(picture, SIZE) as canvas:
+            plain = canvas.frame(picture.camera)
+            levels = {tile.level for tile in canvas.tiles}
+            canvas.recolour("building", red, green)
+            bright = canvas.frame(picture.camera)
+            canvas.recolour("building", *kept)
+        drawn.append((_means(plain), _means(bright), levels))
+    boxes, cards = drawn
+    assert boxes[2] == {tiles.BOXES} and cards[2] == {tiles.CARDS}
+    for old, new in zip(boxes[:2], cards[:2], strict=True):
+        town = np.abs(boxes[0] - boxes[1]).max(axis=2) > 8
+        assert town.sum() > 50
+        assert np.abs(old - new)[town].mean() < 6.0
+        assert np.abs((old - new)[town].mean(axis=0)).max() < 4.0
+
+
+def _means(pixels: np.ndarray) -> np.ndarray:
+    high, wide = (n // 8 * 8 for n in pixels.shape[:2])
+    cut = pixels[:high, :wide].astype(float)
+    return np.asarray(cut.reshape(high // 8, 8, wide // 8, 8, 3).mean(axis=(1, 3)))
