@@ -12,7 +12,7 @@ from cim import messages
 from cim.errors import CimError
 from cim.jobs import Job, Progress
 
-__all__ = ["error", "progress", "record"]
+__all__ = ["error", "foretold", "progress", "record"]
 
 _MOST_SHOWN = 20  # of a list in a line; --json has them all
 _FILE_WIDTH = 160
@@ -25,6 +25,13 @@ def error(problem: CimError) -> None:
     if problem.remedy():
         print(f"  {problem.remedy()}", file=sys.stderr)
     sys.stderr.flush()
+
+
+def foretold(key: str, cost: Mapping[str, float]) -> None:
+    """Print what a run will take on standard error."""
+    values = {"minutes": f"{cost['minutes']:g}", "steps": f"{cost['steps']:.0f}",
+              "given": f"{cost['cells']:.0f}", "memory": f"{cost['memory_mb']:.0f}"}  # fmt: skip
+    print(messages.text(key, values), file=sys.stderr, flush=True)
 
 
 def record(verb: str, answer: Mapping[str, Any]) -> None:

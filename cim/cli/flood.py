@@ -28,6 +28,8 @@ __all__ = ["verb"]
 
 T = messages.text
 
+_LONG_CELL_S = 3e8  # cells times seconds: about ten CPU seconds
+
 
 def verb(
     twin: Annotated[Path | None, typer.Argument(help=T("cli.option.twin"))] = None,
@@ -188,10 +190,13 @@ def verb(
         return answer(view, {"cost": foreseen.told})
     base = None if against is None else _base(twin, against)
 
+    told: dict[str, float] = {}
+
     def question(view: TwinView, job: Job) -> Result:
         size_m = fitting_cell_m(view, cell_m, least_m=least_m)
         area = _within(within, view)
         seen = view if area is None else AreaView(view, area, size_m)
+        told.update(_foretold(view, storm, lasts_s, size_m, numerics, area))
         return flood(
             view,
             storm=storm,
@@ -213,6 +218,8 @@ def verb(
         )
 
     record = ask(twin, scheme, question, bounds=bounds, picture=picture)
+    if told:
+        record["cost"] = told
     if base is not None:
         from cim.store import open_run
 
@@ -237,6 +244,25 @@ def _storm(
     lasts = np.diff(np.array(ends), prepend=0.0)
     storm = recorded_storm(ends_s=ends, depths_mm=(np.array(rates) * lasts / 3600.0).tolist())
     return storm, storm.duration_s + after_s
+
+
+def _foretold(
+    view: TwinView, storm: Storm, lasts_s: float, cell_m: float, numerics: tuple[Any, int, Any],
+    area: Area | None,
+) -> dict[str, float]:  # fmt: skip
+    """Tell on standard error what a long run will take, before it begins; short ones are silent."""
+    from cim.flood import AreaView, flood_cost
+    from cim.flood.ground import site_frame
+
+    frame = site_frame(view if area is None else AreaView(view, area, cell_m), cell_m=cell_m)
+    if frame.rows * frame.cols * lasts_s < _LONG_CELL_S:
+        return {}
+    foreseen = flood_cost(
+        view, storm=storm, duration_s=lasts_s, cell_m=cell_m,
+        solver=numerics[0], order=numerics[1], precision=numerics[2], within=area,
+    ).told  # fmt: skip
+    _show.foretold("flood.cost", foreseen)
+    return foreseen
 
 
 def _within(said: str | None, view: TwinView) -> Area | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cim import messages
 from cim.cli._app import answer
 
 __all__ = ["SCHEMAS", "verb"]
@@ -34,6 +35,35 @@ _FOUND = {
     },
 }
 _ACCOUNT = {"read": _COUNT, "kept": _COUNT, "repaired": _COUNT, "rejected": _COUNT}
+
+
+def _said(key: str, **more: Any) -> dict[str, Any]:
+    """Return a property that says in both languages what it means."""
+    key = f"cli.schema.{key}"
+    said = {lang: messages.text(key, {}, lang=lang) for lang in messages.LANGUAGES}
+    return {"description": said["en"], "x-description-zh": said["zh"], **more}
+
+
+def _flood_summary() -> dict[str, Any]:
+    counts = ("links", "links_failing", "links_slowed", "links_closed", "links_not_judged")
+    return {
+        "type": "object",
+        "properties": {
+            "max_depth_m": _said("max_depth_m", type="number"),
+            "streets": {
+                "type": "object",
+                "properties": {name: _said(name, **_COUNT) for name in counts},
+            },
+            "ponding": _said(
+                "ponding",
+                type="object",
+                properties={
+                    "judged": _said("ponding_judged", type="boolean"),
+                    "passes": _said("ponding_passes", type=["boolean", "null"]),
+                },
+            ),
+        },
+    }
 
 
 def _answer(properties: dict[str, Any], *, optional: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -109,7 +139,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "query box": _answer(_FOUND),
     "query id": _answer(_FOUND),
     "query named": _answer(_FOUND),
-    "flood": _answer(_RUN),
+    "flood": _answer(
+        {**_RUN, "summary": _flood_summary(), "cost": {"type": "object"}}, optional=("cost",)
+    ),
     "traffic": _answer(_RUN),
     "sun": _answer(_RUN),
     "scheme": _answer(

@@ -96,6 +96,7 @@ def answer(
             },
         ),
     )
+    summary = _summary(setting, engine, asked, depth[-1], peak, at_wall, level, judged, pipes)
     return Result(
         question="flood",
         titles={
@@ -103,7 +104,7 @@ def answer(
             for lang, title in {"en": "flood", "zh": "内涝"}.items()
         },
         fields=fields,
-        summary=_summary(setting, engine, asked, depth[-1], peak, at_wall, level, judged, pipes),
+        summary=summary,
         parameters=asked.parameters,
         twin_version=view.version,
         scheme=view.scheme,
@@ -112,7 +113,7 @@ def answer(
         times_s=times_s,
         grid=site.frame,
         balance=_balance(setting, engine),
-        notes=tuple(_notes(setting, asked, pipes)),
+        notes=tuple(_notes(setting, asked, pipes, summary)),
     )
 
 
@@ -211,9 +212,12 @@ def _balance(setting: Setting, engine: Engine) -> dict[str, float]:
     return {**ledger, **moved, **rain, "stored_m3": stored, "error_rel": abs(error) / total}
 
 
-def _notes(setting: Setting, asked: Asked, pipes: DrainBalance | None) -> Iterator[dict[str, str]]:
+def _notes(
+    setting: Setting, asked: Asked, pipes: DrainBalance | None, summary: Mapping[str, Any]
+) -> Iterator[dict[str, str]]:
     site = setting.site
     yield _both(f"flood.note.{asked.numerics.solver}", given=asked.numerics.order)
+    yield from _words(asked, summary)
     if asked.area is not None:
         yield _both("flood.note.within", given=asked.area.name, area=f"{site.area_m2 / 1e4:.1f}")
     elif not asked.borders:
@@ -249,6 +253,24 @@ def _notes(setting: Setting, asked: Asked, pipes: DrainBalance | None) -> Iterat
         }
     for key in (*asked.storm.standards, *rules, *setting.standards):
         yield {lang: cite(key, lang) for lang in messages.LANGUAGES}
+
+
+def _words(asked: Asked, summary: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Say what is easily mixed up, and which verdict the run is too short for."""
+
+    def metres(key: str) -> str:
+        return f"{standard(key).number():g}"
+
+    if summary["streets"]["links"]:
+        yield _both("flood.note.streets", given=summary["streets"]["links_failing"],
+                    closed=summary["streets"]["links_closed"],
+                    lane=metres("flood.lane_depth_m"), lowest=metres("flood.lowest_point_depth_m"),
+                    close=metres("access.close_depth_m"))  # fmt: skip
+    yield _both("flood.note.deepest", given=f"{summary['max_depth_m']:g}")
+    if not summary["ponding"]["judged"]:
+        hours = standard("flood.drain_time_h").number()
+        followed = f"{max(asked.duration_s - asked.storm.duration_s, 0.0) / 60.0:g}"
+        yield _both("flood.note.ponding_not_judged", given=f"{hours * 60:g}", followed=followed)
 
 
 def _unclosed(setting: Setting, pipes: DrainBalance | None) -> Iterator[dict[str, str]]:

@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim.errors import RequestError
+from cim.flood.area import Area, find_area
+from cim.flood.engine import Numerics, Precision, Solver
 from cim.flood.rain import Storm
 from cim.flood.run import flood
 from cim.flood.setting import DrainMode, Law
@@ -35,7 +37,7 @@ __all__ = ["Member", "agreement", "ensemble"]
 _POLL_S = 0.2
 _KINDS = (
     "building", "road", "green", "water", "land_use", "catchment", "pipe", "pipe_node",
-    "hydraulic_structure", "entrance", "underground_space", "wall",
+    "hydraulic_structure", "entrance", "underground_space", "wall", "admin_unit",
 )  # fmt: skip
 _here: dict[str, Any] = {}  # of a worker: its twin, and the way to the parent
 
@@ -50,7 +52,7 @@ class Member:
         How it is called in the answer.
     storm
         Its rain.
-    manning, drain_mm_h, drains, infiltration
+    manning, drain_mm_h, drains, infiltration, solver, order, precision
         As of `cim.flood.flood`.
     """
 
@@ -60,6 +62,9 @@ class Member:
     drain_mm_h: float | None = None
     drains: DrainMode = "auto"
     infiltration: Law = "none"
+    solver: Solver = "inertial"
+    order: int = 1
+    precision: Precision = "f32"
 
 
 def ensemble(
@@ -68,6 +73,7 @@ def ensemble(
     *,
     cell_m: float = 2.0,
     duration_s: float | None = None,
+    within: Any = None,
     workers: int | None = None,
     over_time: bool = False,
     job: Job = QUIET,
@@ -80,7 +86,7 @@ def ensemble(
         The twin, or a scheme over it.
     members
         What differs; names must differ too.
-    cell_m, duration_s
+    cell_m, duration_s, within
         As of `cim.flood.flood`.
     workers
         Processes; None takes one per core, and never more than members.
@@ -96,6 +102,9 @@ def ensemble(
     CancelledError
         The job was cancelled.
     """
+    for member in members:  # before any process starts
+        Numerics(member.solver, member.order, member.precision)
+    area = None if within is None else find_area(view, within)
     names = [member.name for member in members]
     if not members or len(set(names)) != len(names):
         raise RequestError("flood.members", given=", ".join(names) or "0")
@@ -112,7 +121,7 @@ def ensemble(
         )
         try:
             asked = [
-                pool.submit(_run, i, member, cell_m, duration_s, over_time)
+                pool.submit(_run, i, member, cell_m, duration_s, area, over_time)
                 for i, member in enumerate(members)
             ]
             _watch(asked, told, job)
@@ -173,8 +182,9 @@ def _begin(
 
 
 def _run(
-    number: int, member: Member, cell_m: float, duration_s: float | None, over_time: bool
-) -> Result:
+    number: int, member: Member, cell_m: float, duration_s: float | None, area: Area | None,
+    over_time: bool,
+) -> Result:  # fmt: skip
     job = Job()
 
     def listen(progress: Progress) -> None:
@@ -192,6 +202,10 @@ def _run(
         drain_mm_h=member.drain_mm_h,
         drains=member.drains,
         infiltration=member.infiltration,
+        solver=member.solver,
+        order=member.order,
+        precision=member.precision,
+        within=area,
         job=job,
     )
     if over_time:

@@ -136,7 +136,7 @@ def lay_out(
     if not open_.any():
         raise RequestError("flood.no_ground", given=terrain.layer)
     building, cell = _walls(np.where(inside, owner, -1), open_)
-    block, assumed_heights = np.full(frame.shape, np.nan), 0
+    block, assumed_heights = np.broadcast_to(np.float64(np.nan), frame.shape), 0  # takes no room
     if buildings == "blocks":
         block, assumed_heights = _blocks(houses, owner, terrain.values)
         share = known.astype(np.float64)

@@ -77,6 +77,16 @@ def judge(
         `depth_m`; None takes what the frames say.
     danger
         Who looked at moving water during the run.
+
+    Notes
+    -----
+    Two rules speak of streets. `links_failing` breaks the design rule (内涝防治): no strip as wide
+    as a lane stays within ``flood.lane_depth_m``, or a point of the carriageway is deeper than
+    ``flood.lowest_point_depth_m``. `links_closed` and `links_slowed` are of traffic: even the best
+    strip is deeper than ``access.close_depth_m`` or ``access.slow_depth_m``. `max_depth_m` is the
+    deepest cell anywhere, over its mean ground; `road_deepest_m` the deepest point of a street's
+    sections, over the fine ground: it may be the larger one. `ponding` is judged
+    ``flood.drain_time_h`` after the rain ends; a shorter run has ``judged`` false and no verdict.
     """
     fields: list[ResultField] = []
     summary: dict[str, Any] = {}

@@ -155,6 +155,7 @@ def flood(
             zones=zones,
             walls=walls,
             stack=stack,
+            remember=checkpoint is not None,
         )
         engine = _engine(setting, asked)
         keeping = None

@@ -112,6 +112,7 @@ def set_up(
     zones: tuple[NDArray[np.int64], Sequence[Storm]] | None,
     stack: ExitStack,
     walls: bool = True,
+    remember: bool = True,
 ) -> Setting:
     """Build the couplings of a run.
 
@@ -132,6 +133,8 @@ def set_up(
         Closes SWMM when the run ends.
     walls
         Whether walls thinner than a cell hold water back.
+    remember
+        Whether the run may be asked for its state.
 
     Raises
     ------
@@ -160,7 +163,7 @@ def set_up(
                 cell_m=site.frame.cell_m,
             )
         )
-    pipes, site = _pipes(view, site, drains, duration_s, stack, made)
+    pipes, site = _pipes(view, site, drains, duration_s, stack, made, remember)
     works = _works(view, site, made)
     if infiltration != "none":
         _soil(view, site, infiltration, storm, zones, made)
@@ -191,7 +194,13 @@ def set_up(
 
 
 def _pipes(
-    view: TwinView, site: Site, mode: DrainMode, duration_s: float, stack: ExitStack, made: _Made
+    view: TwinView,
+    site: Site,
+    mode: DrainMode,
+    duration_s: float,
+    stack: ExitStack,
+    made: _Made,
+    remember: bool,
 ) -> tuple[Pipes | None, Site]:
     if mode == "sinks":
         return None, site
@@ -216,7 +225,9 @@ def _pipes(
             raise RequestError("flood.no_pipes_here", given=len(sewer.node_ids))
         return None, site
     crest = np.where(cell >= 0, site.bed_m.ravel()[np.maximum(cell, 0)], np.nan)
-    running = stack.enter_context(Drains(sewer, crest_m=crest, duration_s=duration_s))
+    running = stack.enter_context(
+        Drains(sewer, crest_m=crest, duration_s=duration_s, remember=remember)
+    )
     bed = site.bed_m.ravel()
     pipes = Pipes(running, cell=cell, bed_m=bed, cell_m=site.frame.cell_m)
     made.couplings.append(pipes)

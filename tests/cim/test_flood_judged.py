@@ -10,6 +10,9 @@ import shapely
 
 from cim.errors import RequestError
 from cim.flood import even_storm, flood
+from cim.flood.ground import lay_out
+from cim.flood.judge import judge
+from cim.flood.watcher import Watcher
 from cim.flood.worth import worth
 from cim.model import Edit, Scheme, SchemedView, Twin
 from cim.model.result import Result
@@ -53,6 +56,8 @@ def test_a_street_with_a_dry_crown_passes_and_one_in_the_bottom_fails() -> None:
     told = result.summary["streets"]
     assert told["links"] == 3 and told["links_failing"] == 1 and told["links_not_judged"] == 1
     assert (told["links_with_assumed_width"], told["links_judged_in_part"]) == (1, 0)
+    rules = next(n for n in result.notes if "links_failing" in n["en"])
+    assert "links_failing 1" in rules["en"] and "links_closed" in rules["zh"]
     closed = result.field("road_closed_s").values
     assert closed[0] == 0.0
     assert result.field("road_lane_depth_m").carrier == "links"
@@ -115,8 +120,13 @@ def test_standing_water_two_hours_after_the_rain_is_told_by_pond() -> None:
     shower = even_storm(depth_mm=200, duration_min=5)
     early = asked(bare(basin()), storm=shower, duration_s=600.0, cell_m=4.0).summary["ponding"]
     assert early["judged"] is False and early["passes"] is None
+    short = asked(bare(basin()), storm=shower, duration_s=600.0, cell_m=4.0).notes
+    assert any("--after-min 120" in note["en"] and "5 min" in note["en"] for note in short)
+    assert any("未判定退水" in note["zh"] for note in short)
     asked_late = {"storm": shower, "duration_s": 300.0 + 7200.0, "cell_m": 4.0}
-    late = asked(bare(basin()), **asked_late).summary["ponding"]
+    found = asked(bare(basin()), **asked_late)
+    late = found.summary["ponding"]
+    assert not any("Ponding is not judged" in note["en"] for note in found.notes)
     assert late["judged"] is True and late["passes"] is False and late["ponds"] == 1
     assert late["volume_m3"] == pytest.approx(0.2 * 576, rel=0.05)
 
@@ -137,3 +147,24 @@ def test_a_scheme_is_worth_what_it_keeps_dry() -> None:
         worth(dry, asked(base, duration_s=60.0))
     assert caught.value.key == "flood.worth"
     assert "duration_s" in caught.value.message("en")
+
+
+def test_what_runs_on_roofs_is_no_danger_in_the_street() -> None:
+    view = bare(basin(), building=house(height_m=[6.0]))
+    site = lay_out(view, cell_m=1.0, buildings="blocks")
+    roof = np.isnan(site.bed_m)
+    watcher = Watcher(site.frame.shape)
+    watcher.speed_mps[roof], watcher.speed_mps[~roof] = 9.0, 0.5
+    watcher.hazard_m2_s[roof], watcher.hazard_m2_s[~roof] = 99.0, 0.0
+    for where in watcher.unsafe.values():
+        assert not where.any()
+    watcher._bits[roof] = 255
+    told = judge(view, site, peak_m=np.where(roof, np.nan, 0.1), times_s=np.zeros(1),
+                 depth_m=np.zeros((1, *roof.shape)), rain_end_s=0.0, danger=watcher)  # fmt: skip
+    danger = told.summary["danger"]
+    assert roof.sum() > 10
+    assert danger["speed_max_mps"] == 0.5
+    areas = [value for name, value in danger.items() if name.startswith("area_")]
+    assert len(areas) >= 6 and not any(areas)
+    hazard = next(f for f in told.fields if f.name == "hazard_max_m2_s").values
+    assert np.isnan(hazard[roof]).all() and (hazard[~roof] == 0.0).all()
