@@ -185,7 +185,7 @@ def read_raster(
     values: NDArray[Any]
     if kind_called(kind_name).unit == RGB:
         with _opened(spec.file, format.driver) as data:
-            values = read_colours(data)
+            values = read_colours(data, spec, report, layer)
     else:
         values = _decoded(spec, format, kind_name, head, report, layer)
     if not np.isfinite(values).any():

@@ -15,7 +15,7 @@ import cim
 from cim.errors import SourceError
 from cim.model import Grid
 from cim.model.colour import unpacked
-from cim.sources import build_twin, district_from_files
+from cim.sources import build_twin, district_from_files, read_district
 from tests.towns import EAST, NORTH
 
 RED, BLUE = (200, 30, 40), (20, 60, 210)
@@ -65,7 +65,45 @@ def test_a_colour_table_and_declared_nodata_become_colours(tmp_path: Path) -> No
     assert seen[0, 0, 3] == 0
 
 
+@pytest.mark.parametrize("how", [{"photometric": "RGB"}, {}], ids=["says so", "is told so"])
+def test_sixteen_bits_are_stretched_linearly_and_the_report_says_between_what(
+    tmp_path: Path, how: dict[str, str]
+) -> None:
+    bands = np.random.default_rng(7).integers(300, 2301, (3, 60, 80)).astype(np.uint16)
+    bands[:, 0, 0], bands[:, 0, 1] = 0, 65535  # two cells of glint and shadow stretch nothing
+    path = write(tmp_path / "ortho.tif", bands, **how)
+    kind = None if how else "image"
+    report = build_twin(district_from_files([path], kind=kind)).report
+    (note,) = [e for e in report.entries if e.reason == "source.colours_stretched"]
+    low, high = float(note.values["low"]), float(note.values["high"])
+    assert low == pytest.approx(340, abs=8) and high == pytest.approx(2260, abs=8)
+    assert 3.0 < float(note.values["beyond"]) < 5.0
+    seen = np.moveaxis(unpacked(stored(path, tmp_path, kind).values), -1, 0)[:3]
+    wanted = np.clip((bands.astype(float) - low) / (high - low), 0, 1) * 255
+    assert np.abs(seen - wanted).max() <= 0.5 + 1e-9
+
+
+def test_the_limits_of_a_stretch_can_be_said(tmp_path: Path) -> None:
+    bands = np.array([[[100, 200]], [[150, 250]], [[100, 300]]], np.uint16)
+    write(tmp_path / "ortho.tif", bands)
+
+    def built(stretch: Any) -> Any:
+        text = f"""[twin]\nname = "d"\n[[layer]]\nkind = "image"\nfile = "ortho.tif"
+            options = {{ stretch = {stretch} }}"""
+        (tmp_path / "district.toml").write_text(text, encoding="utf-8")
+        return build_twin(read_district(tmp_path / "district.toml"))
+
+    made = built("[100, 200]")
+    assert unpacked(made.twin.grid("image").values)[0, :, :3].tolist() == [[0, 128, 0], [255] * 3]
+    (note,) = [e for e in made.report.entries if e.reason == "source.colours_stretched_as_said"]
+    assert note.values["beyond"] == "33.3"
+    for wrong in ("[200, 100]", "[1]", "7"):
+        with pytest.raises(SourceError) as caught:
+            built(wrong)
+        assert caught.value.key == "source.stretch" and "ortho.tif" in str(caught.value)
+
+
 def test_what_is_no_picture_is_refused_with_the_line_that_helps(tmp_path: Path) -> None:
-    wide = np.ones((3, 4, 4), np.uint16)
-    with pytest.raises(SourceError, match="gdal_translate"):
+    wide = np.ones((3, 4, 4), np.float32)
+    with pytest.raises(SourceError, match=r"gdal_translate .* ortho\.tif OUT"):
         stored(write(tmp_path / "ortho.tif", wide), tmp_path, "image")
