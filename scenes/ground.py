@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cim.model.arrays import Rings
 from cim.model.grid import Grid, GridFrame
+from cim.model.kinds import split_layer
 from cim.model.table import FeatureTable
 from cim.model.twin import Bounds, TwinView
 from scenes.drawables import Ground, Origin, Surface
@@ -40,6 +41,8 @@ LEAST_PIXELS, MOST_PIXELS = 512, 4096
 _POINTS, _LEVEL_POINTS = 220, 16  # of the mesh along its longer side; where all is level
 MOST_CORNERS = 60_000  # more corners than this cast no shade: too small to see
 _SHADE, _PALE_SHADE = 0.40, 0.20  # how dark shade is, and how dark under a result
+_LOWEST = 10.0  # per cent of the buildings may begin below level ground that is not surveyed
+_PIECES, _RUNS_ON = 10, 12.0  # of a terrain along its longer side; cells until it is smooth
 _LESS_SKY, _FOOT_M = 0.55, 1.6  # of the shade beside a wall, and how far out it reaches
 LAND = (219, 215, 202)
 _FADE = ((0.98, 0.0), (1.15, 0.06), (2.0, 0.45), (4.0, 0.85), (9.0, 1.0))  # how far, how hazy
@@ -64,11 +67,21 @@ def terrain_of(view: TwinView, bounds: Bounds) -> Grid:
         rows=int(np.ceil((bounds[3] - bounds[1]) / cell)) + 1,
         cols=int(np.ceil((bounds[2] - bounds[0]) / cell)) + 1,
     )
-    return Grid("terrain", frame, np.zeros(frame.shape, dtype=np.float32), "m")
+    level = _footing(view, bounds)
+    return Grid("terrain", frame, np.full(frame.shape, level, dtype=np.float32), "m")
+
+
+def _footing(view: TwinView, bounds: Bounds) -> float:
+    """Return the level of ground nobody surveyed: where the lowest of the buildings begin."""
+    built = [n for n in view.layers() if split_layer(n)[0] == "building"]
+    bases = [view.table(n, bounds=bounds).numbers("base_m") for n in built]
+    known = np.concatenate([np.empty(0), *bases])
+    known = known[np.isfinite(known)]
+    return float(np.percentile(known, _LOWEST)) if known.size else 0.0
 
 
 def levels(terrain: Grid, xy: NDArray[np.float64], unknown_m: float) -> NDArray[np.float64]:
-    """Return the ground under points; beyond its edge the ground goes on as it is there.
+    """Return the ground under points; beyond its edge it goes on as it is there, ever smoother.
 
     Parameters
     ----------
@@ -86,8 +99,33 @@ def levels(terrain: Grid, xy: NDArray[np.float64], unknown_m: float) -> NDArray[
     hair = 1e-3 * terrain.frame.cell_m
     inside = np.clip(xy, (x0 + hair, y0 + hair), (x1 - hair, y1 - hair))
     sampled = terrain.sample(inside)
+    beyond = np.hypot(*(xy - inside).T)
+    out = beyond > 2 * hair
+    if out.any():  # else every kerb at the edge would run on as a ridge
+        smooth = _smoothed(terrain).sample(inside[out])
+        share = np.exp(-beyond[out] / (_RUNS_ON * terrain.frame.cell_m))
+        mixed = share * sampled[out] + (1 - share) * smooth
+        sampled[out] = np.where(np.isfinite(mixed), mixed, sampled[out])
     known = np.isfinite(sampled)
     return np.where(known, sampled, float(np.median(sampled[known])) if known.any() else unknown_m)
+
+
+def _smoothed(terrain: Grid) -> Grid:
+    """Return the means of large square pieces of a terrain."""
+    frame = terrain.frame
+    step = max(1, max(frame.shape) // 512)  # enough of its cells
+    values = terrain.values[::step, ::step]
+    side = max(1, -(-max(values.shape) // _PIECES))
+    rows, cols = -(-values.shape[0] // side), -(-values.shape[1] // side)
+    known = np.isfinite(values)
+    row, col = np.indices(values.shape) // side
+    piece = (row * cols + col)[known]
+    count = np.bincount(piece, minlength=rows * cols)
+    total = np.bincount(piece, weights=values[known], minlength=rows * cols)
+    with np.errstate(invalid="ignore"):
+        mean = (total / np.where(count, count, np.nan)).reshape(rows, cols).astype(np.float32)
+    coarse = GridFrame(frame.west, frame.north, frame.cell_m * step * side, rows, cols)
+    return Grid(terrain.layer, coarse, mean, terrain.unit)
 
 
 def flat_level(terrain: Grid) -> float | None:

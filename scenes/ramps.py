@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["BLUES", "HEAT", "HEAT_DOWN", "SHADE", "VIRIDIS", "Ramp", "colours", "round_limits"]
+__all__ += ["usual_top"]
 
 Ramp = tuple[tuple[int, int, int], ...]
 
@@ -50,3 +51,16 @@ def round_limits(
     last = high if keep_high else float(np.ceil(high / step - 1e-9) * step)
     marks = np.arange(np.ceil(first / step - 1e-9), np.floor(last / step + 1e-9) + 1) * step + 0.0
     return first, last, marks
+
+
+def usual_top(values: NDArray[np.float64]) -> float | None:
+    """Return where the ramp ends when few values lie far above the others, else None.
+
+    One tower must not paint a whole town in one colour; the legend then says ≥.
+    """
+    known = values[np.isfinite(values)]
+    usual, most = float(np.percentile(known, 98)), float(known.max())
+    least = float(known.min())
+    if most - least <= 2.0 * (usual - least) or usual <= least:
+        return None
+    return round_limits(least, usual)[1]

@@ -88,6 +88,8 @@ def prisms(made: Standing, table: FeatureTable, site: Site) -> None:
     made.without_height += int(missing.sum())
     of = flat.feature
     foot, top = _feet(ring, base[of], site), (base + height)[of] - site.origin.z
+    if missing.any():  # flat as it is, it must not sink into a slope
+        top = np.where(missing[of], np.maximum(top, _crests(ring, len(of), site)), top)
     wall, roof = palette.buildings(table, missing, muted=site.muted, recolour=site.recolour)
     if site.picked:
         chosen = np.isin(table.ids.astype(str), list(site.picked))
@@ -178,6 +180,14 @@ def _feet(ring: extrude.Loops, base: Floats, site: Site) -> Floats:
     lowest = base.copy()
     np.minimum.at(lowest, ring.polygon, level)
     return lowest - _UNDER_M - site.origin.z
+
+
+def _crests(ring: extrude.Loops, count: int, site: Site) -> Floats:
+    """Return a little more than the highest ground around each of `count` polygons."""
+    level = _levels(ring.xy + (site.origin.x, site.origin.y), site)
+    highest = np.full(count, -np.inf)
+    np.maximum.at(highest, ring.polygon, level)
+    return highest + _NO_HEIGHT_M - site.origin.z
 
 
 def _plain(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cim import messages
 from cim.errors import RequestError
@@ -16,7 +15,7 @@ from scenes import palette
 from scenes.drawables import Legend
 from scenes.drawers.drawing import Asked, Drawing
 from scenes.drawers.generic import ramped
-from scenes.ramps import VIRIDIS, round_limits
+from scenes.ramps import VIRIDIS, usual_top
 
 __all__ = ["CATEGORIES", "thematic"]
 
@@ -63,21 +62,8 @@ def thematic(table: FeatureTable, name: str, *, lang: str | None = None) -> Draw
         )
         titles = one.titles
         plain = Result("thematic", titles, (field,), {}, {}, 1, "", table.illustrative)
-        return ramped(Asked(plain, field, None, lang), VIRIDIS, high=_top(values))
+        return ramped(Asked(plain, field, None, lang), VIRIDIS, high=usual_top(values))
     return _categories(table, one, lang)
-
-
-def _top(values: NDArray[np.float64]) -> float | None:
-    """Return where the ramp ends when few values lie far above the others, else None.
-
-    One tower must not paint a whole town in one colour; the legend then says ≥.
-    """
-    known = values[np.isfinite(values)]
-    usual, most = float(np.percentile(known, 98)), float(known.max())
-    least = float(known.min())
-    if most - least <= 2.0 * (usual - least) or usual <= least:
-        return None
-    return round_limits(least, usual)[1]
 
 
 def _categories(table: FeatureTable, one: Field, lang: str | None) -> Drawing:

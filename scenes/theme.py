@@ -15,7 +15,7 @@ from cim.model.twin import TwinView
 from scenes import palette
 from scenes.drawables import Legend
 from scenes.drawers.drawing import Drawing
-from scenes.ramps import BLUES, HEAT, HEAT_DOWN, VIRIDIS, Ramp, colours, round_limits
+from scenes.ramps import BLUES, HEAT, HEAT_DOWN, VIRIDIS, Ramp, colours, round_limits, usual_top
 from scenes.scene import Scene, Style
 
 __all__ = ["CLASSES", "found", "themed"]
@@ -69,14 +69,22 @@ def _numbers(
     values: NDArray[np.float64], style: Style, title: str, unit: str, lang: str | None
 ) -> tuple[NDArray[np.uint8], Legend]:
     known = values[np.isfinite(values)]
-    ends = style.limits or ((float(known.min()), float(known.max())) if known.size else (0.0, 1.0))
+    least, most = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    usual = usual_top(values) if known.size and style.limits is None else None
+    ends = style.limits or (least, most if usual is None else usual)
     kept = style.limits is not None
-    low, high, ticks = round_limits(*ends, keep_low=kept, keep_high=kept)
+    low, high, ticks = round_limits(*ends, keep_low=kept, keep_high=kept or usual is not None)
     ramp = _RAMPS[style.ramp]
     rgb = colours(values, ramp, low, high)
     missing = ~np.isfinite(values)
     rgb[missing] = palette.NO_VALUE
-    marks = [(float((t - low) / (high - low)), f"{t:.6g}") for t in ticks]
+    texts = [f"{t:.6g}" for t in ticks]
+    hair = 1e-6 * (high - low)
+    if texts and most > high + hair and ticks[-1] >= high - hair:
+        texts[-1] = f"≥ {texts[-1]}"
+    if texts and least < low - hair and ticks[0] <= low + hair:
+        texts[0] = f"≤ {texts[0]}"
+    marks = [(float((t - low) / (high - low)), x) for t, x in zip(ticks, texts, strict=True)]
     none = messages.text("scenes.no_value", lang=lang)
     keys = [(palette.NO_VALUE, none)] if missing.any() else []
     scale = colours(np.linspace(low, high, 128), ramp, low, high)

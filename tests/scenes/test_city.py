@@ -147,6 +147,20 @@ def test_houses_without_height_are_flat_marked_and_counted() -> None:
     assert np.ptp(faces_of(picture, storeys)[..., 2]) > 11.0
 
 
+def test_a_house_without_height_does_not_sink_into_a_slope() -> None:
+    base = town(houses=1)
+    frame = GridFrame(EAST - 50, NORTH + 250, 1.0, 300, 300)
+    slope = np.tile(np.arange(300, dtype=np.float32) * 0.5, (300, 1))  # one in two, to the east
+    table = houses(height_m=[None] * 3)
+    view = replace(
+        with_layers(base, table), rasters={"terrain": Grid("terrain", frame, slope, "m")}
+    )
+    picture = compose(SMALL, view)
+    for row, one in enumerate(table.ids):
+        top = faces_of(picture, one)[..., 2].max() + picture.origin.z
+        assert top == pytest.approx(0.5 * (50 + 20 + 40 * row + 14 - 0.5) + 0.3, abs=0.3)
+
+
 @pytest.mark.parametrize("height_m", [0.0, -4.0])
 def test_an_impossible_height_counts_as_none(height_m: float) -> None:
     table = houses(height_m=[height_m, 9.0, 9.0])

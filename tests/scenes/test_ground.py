@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import shapely
 
 from cim.model import Grid, GridFrame, Twin
 from scenes.drawables import Origin
-from scenes.ground import Painter, drape, terrain_of
+from scenes.ground import Painter, drape, flat_level, levels, terrain_of
 from tests.towns import EAST, FRAME, NORTH, layer, town
 
 BOX = (EAST, NORTH, EAST + 200.0, NORTH + 100.0)
@@ -221,3 +222,29 @@ def test_a_twin_without_terrain_stands_on_level_ground() -> None:
     assert terrain.frame.bounds[0] <= BOX[0] and terrain.frame.bounds[2] >= BOX[2]
     elsewhere = (EAST + 1e5, NORTH, EAST + 1e5 + 50, NORTH + 50)
     assert (terrain_of(town(), elsewhere).values == 0).all()
+
+
+def test_a_city_of_surveyed_levels_without_terrain_stands_on_ground_not_over_it() -> None:
+    base = town()
+    heights = replace(base.table("building"), columns={
+        **base.table("building").columns, "base_m": np.linspace(500.0, 504.0, 12)})  # fmt: skip
+    bare = replace(base, tables={"building": heights}, rasters={})
+    terrain = terrain_of(bare, (EAST, NORTH, EAST + 200, NORTH + 200))
+    assert 500.0 <= float(terrain.values.min()) == float(terrain.values.max()) <= 501.0
+    unknown = replace(bare, tables={"building": base.table("building")})
+    assert flat_level(terrain_of(unknown, (EAST, NORTH, EAST + 200, NORTH + 200))) == 0.0
+
+
+def test_beyond_its_edge_a_terrain_goes_on_as_there_and_then_without_its_ridges() -> None:
+    frame = GridFrame(EAST, NORTH + 100.0, 1.0, 100, 100)
+    values = np.full((100, 100), 10.0, np.float32)
+    values[:, 50] = 12.0  # a kerb that runs to the edge
+    terrain = Grid("terrain", frame, values, "m")
+    x = EAST + np.arange(20.5, 80.5)
+    profile = [
+        levels(terrain, np.c_[x, np.full(60, NORTH - d)], 0.0) for d in (-1.5, 0.5, 30.0, 90)
+    ]
+    rise = [float(np.ptp(one)) for one in profile]
+    assert rise[0] == pytest.approx(2.0) and rise[1] > 1.5
+    assert rise[2] < 0.4 and rise[3] < 0.25
+    assert all(9.9 < one.mean() < 10.5 for one in profile)

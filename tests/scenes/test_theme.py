@@ -63,6 +63,23 @@ def test_no_value_has_its_own_colour_and_a_word_for_it() -> None:
     assert [colour for colour, _ in made.legend.keys] == [palette.NO_VALUE]
 
 
+def test_one_tower_does_not_paint_a_whole_town_in_one_colour() -> None:
+    view = town(houses=100, size_m=900)
+    table = view.table("building")
+    tall = {**table.columns, "height_m": np.r_[np.linspace(4.0, 24.0, 99), 300.0]}
+    view = replace(view, tables={**view.tables, "building": replace(table, columns=tall)})
+    made = themed(replace(SCENE, styles=(Style("building", by="height_m"),)), view, ["building"])
+    assert made is not None
+    assert made.legend.marks[-1] == (1.0, "≥ 25")
+    own = themed(
+        replace(SCENE, styles=(Style("building", by="height_m", limits=(10.0, 20.0)),)),
+        view,
+        ["building"],
+    )
+    assert own is not None
+    assert (own.legend.marks[0][1], own.legend.marks[-1][1]) == ("≤ 10", "≥ 20")
+
+
 def test_classes_have_colours_of_their_own() -> None:
     view = town()
     made = themed(replace(SCENE, styles=(Style("road", by="name"),)), view, ["road"])
