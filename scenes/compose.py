@@ -23,7 +23,7 @@ from scenes.ground import Painter
 from scenes.images import is_image, lay_images
 from scenes.measures import measured
 from scenes.reading import read_once
-from scenes.scene import Point, Scene
+from scenes.scene import Point, Scene, check_scene
 from scenes.standing import Site, Standing
 from scenes.theme import themed
 from scenes.tubes import levelled
@@ -129,8 +129,10 @@ def compose(scene: Scene, view: TwinView, result: Result | None = None) -> Pictu
     Raises
     ------
     RequestError
-        The twin is empty, a layer is not there, or the box is no box.
+        The twin is empty, a layer is not there, or a part of the scene is none, such as a box
+        or a colour of NaN.
     """
+    check_scene(scene)
     view = read_once(view)
     layers = _layers(scene, view)
     box = _box(scene, view)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from math import isfinite
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cim.errors import RequestError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from scenes.notebook import Shown
 
 __all__ = ["CAMERAS", "SCHEMA", "SIZES", "Annotation", "Bookmark", "Camera", "Eye", "Plane"]
-__all__ += ["Scene", "Style", "scene_from_json"]
+__all__ += ["Scene", "Style", "check_scene", "scene_from_json"]
 
 SCHEMA = 2
 SIZES = (64, 8192)  # least and most pixels of a side
@@ -214,6 +215,20 @@ def scene_from_json(text: str) -> Scene:
     return scene
 
 
+def check_scene(scene: Scene) -> None:
+    """Fail where a scene has a part that no picture can be made of, such as a colour of NaN.
+
+    Raises
+    ------
+    RequestError
+        The first such part, and what it is.
+    """
+    wrong = _wrong(replace(scene, bounds=None))  # of a box compose says more
+    if wrong is not None:
+        values = {"value": f"{getattr(scene, wrong)!r}"}
+        raise RequestError("scenes.wrong_part", given=wrong, values=values)
+
+
 _PARTS: Mapping[str, type] = {"styles": Style, "bookmarks": Bookmark, "clip": Plane}
 _PARTS = {**_PARTS, "annotations": Annotation, "eye": Eye}
 _LISTS: tuple[str, ...] = (
@@ -267,15 +282,15 @@ def _wrong(scene: Scene) -> str | None:
         "lang": scene.lang is None or scene.lang in LANGUAGES,
         "title": _text(scene.title),
         "underground": isinstance(scene.underground, bool),
-        "styles": isinstance(scene.styles, tuple) and all(map(_styled, scene.styles)),
+        "styles": _several(scene.styles) and all(map(_styled, scene.styles)),
         "legend": isinstance(scene.legend, bool),
         "eye": _eye(scene.eye),
-        "bookmarks": isinstance(scene.bookmarks, tuple) and all(map(_kept, scene.bookmarks)),
-        "clip": isinstance(scene.clip, tuple)
+        "bookmarks": _several(scene.bookmarks) and all(map(_kept, scene.bookmarks)),
+        "clip": _several(scene.clip)
         and all(_numbers(p.at, 3) and _numbers(p.normal, 3) and any(p.normal) for p in scene.clip),
         "sun": scene.sun is None or _instant(scene.sun),
         "selection": _texts(scene.selection),
-        "annotations": isinstance(scene.annotations, tuple)
+        "annotations": _several(scene.annotations)
         and all(isinstance(a.text, str) and _numbers(a.at, 3) for a in scene.annotations),
     }
     return next((name for name, fit in fits.items() if not fit), None)
@@ -323,7 +338,7 @@ def _box(box: Bounds | None) -> bool:
 
 
 def _colour(rgb: tuple[int, int, int]) -> bool:
-    return _numbers(rgb, 3) and all(isinstance(c, int) and 0 <= c <= 255 for c in rgb)
+    return _numbers(rgb, 3) and all(isinstance(c, Integral) and 0 <= c <= 255 for c in rgb)
 
 
 def _instant(text: Any) -> bool:
@@ -338,14 +353,16 @@ def _text(value: Any) -> bool:
 
 
 def _texts(values: Any) -> bool:
-    return isinstance(values, tuple) and all(isinstance(v, str) for v in values)
+    return _several(values) and all(isinstance(v, str) for v in values)
+
+
+def _several(values: Any) -> bool:
+    return isinstance(values, (tuple, list))
 
 
 def _numbers(values: Any, count: int) -> bool:
     return (
-        isinstance(values, tuple)
+        _several(values)
         and len(values) == count
-        and all(
-            isinstance(v, (int, float)) and not isinstance(v, bool) and isfinite(v) for v in values
-        )
+        and all(isinstance(v, Real) and not isinstance(v, bool) and isfinite(v) for v in values)
     )

@@ -52,7 +52,7 @@ def _water(asked: Asked) -> Drawing:
     if made.cells is None:
         return made
     cells = made.cells.copy()
-    deep = np.clip(np.nan_to_num(asked.values) / 0.25, 0.0, 1.0)
+    deep = np.clip(np.nan_to_num(asked.values, posinf=0.0) / 0.25, 0.0, 1.0)
     cells[..., 3] = np.where(cells[..., 3] > 0, 165 + 75 * deep, 0)
     return replace(made, cells=cells)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cim.errors import RequestError
+from scenes.compose import compose
 from scenes.history import History, command
 from scenes.scene import SCHEMA, Annotation, Bookmark, Eye, Plane, Scene, Style, scene_from_json
+from tests.towns import EAST, NORTH, town
 
 FULL = Scene(
     layers=("building", "road"),
@@ -160,3 +163,35 @@ def test_any_walk_through_history_ends_where_its_steps_lead(moves: list[str]) ->
             at = min(len(scenes) - 1, at + 1)
             history.redo()
         assert history.scene == scenes[at]
+
+
+NAN = float("nan")
+WRONG = {
+    "a colour of NaN": ("styles", (Style("building", rgb=(NAN, 1, 2)),)),  # type: ignore[arg-type]
+    "an opacity of NaN": ("styles", (Style("building", opacity=NAN),)),
+    "limits of NaN": ("styles", (Style("building", by="height_m", limits=(NAN, 1.0)),)),
+    "an unknown ramp": ("styles", (Style("building", by="height_m", ramp="rainbow"),)),
+    "an eye nowhere": ("eye", Eye((NAN, 0.0, 0.0), (1.0, 1.0, 1.0))),
+    "an eye that looks at itself": ("eye", Eye((1.0, 0.0, 0.0), (1.0, 0.0, 0.0))),
+    "a sun of no instant": ("sun", "yesterday"),
+    "a picture of ten pixels": ("size", (10, 10)),
+    "an unknown camera": ("camera", "bird"),
+    "a cut that faces nowhere": ("clip", (Plane((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),)),
+    "a note nowhere": ("annotations", (Annotation("x", (NAN, 0.0, 0.0)),)),
+}
+
+
+@pytest.mark.parametrize("why", WRONG)
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_scene_made_in_python_is_judged_before_it_is_drawn(why: str, lang: str) -> None:
+    part, value = WRONG[why]
+    with pytest.raises(RequestError) as caught:
+        compose(replace(Scene(), **{part: value}), town())
+    assert caught.value.key == "scenes.wrong_part"
+    assert part in caught.value.message(lang) and caught.value.remedy(lang)
+
+
+def test_numbers_of_arrays_and_lists_are_as_good_as_any() -> None:
+    box = np.array([EAST, NORTH, EAST + 90.0, NORTH + 90.0])
+    scene = Scene(layers=["building"], bounds=tuple(box), size=(160, 90))  # type: ignore[arg-type]
+    assert compose(scene, town()).objects > 3
