@@ -229,7 +229,8 @@ def _box(scene: Scene, view: TwinView) -> Bounds:
     if box is not None:
         if not (np.isfinite(box).all() and box[0] < box[2] and box[1] < box[3]):
             raise RequestError("scenes.bounds", given=" ".join(f"{v:g}" for v in box))
-        return box
+        x0, y0, x1, y1 = map(float, box)  # shapely's are numbers of numpy's, which Pillow minds
+        return x0, y0, x1, y1
     whole = city.extent(view, scene.layers)
     if whole is None:
         raise RequestError("scenes.empty", given=view.name)
