@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cim.model.kinds import FieldType
 
-__all__ = ["Column", "Rows", "split_table"]
+__all__ = ["LARGEST_EXACT", "Column", "Rows", "split_table"]
 
 LARGEST_EXACT = 2.0**53  # beyond it a float64 column would round whole numbers
 

@@ -11,21 +11,24 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cim.errors import SourceError
-from cim.sources.columns import Column, Rows
-from cim.sources.encoding import table_text
+from cim.model.kinds import FieldType
+from cim.sources.arrow import BATCH
+from cim.sources.columns import LARGEST_EXACT, Column, Rows
+from cim.sources.encoding import table_source
 from cim.sources.report import Report
 from cim.sources.spec import LayerSpec
 
-__all__ = ["csv_columns", "placed", "with_place"]
+__all__ = ["CsvTable", "look_at_csv", "placed", "with_place"]
 
 _PAIRS = (
     (("lon", "lng", "long", "longitude", "经度", "x_lon"),
@@ -46,8 +49,45 @@ _MOST_COLUMNS = 5_000
 _LARGEST_CELL = 64 << 20
 
 
-def csv_columns(path: Path, encoding: str | None, report: Report, layer: str) -> dict[str, Column]:
-    """Return the columns of a CSV; those of numbers throughout as numbers.
+@dataclass(frozen=True)
+class CsvTable:
+    """A CSV that was looked through once.
+
+    Attributes
+    ----------
+    source
+        The file, or its text where it is not plain UTF-8.
+    names, types
+        Its columns; those of numbers throughout are numbers.
+    delimiter, strict
+        How its rows are read.
+    """
+
+    source: Path | str
+    names: tuple[str, ...]
+    types: tuple[FieldType, ...]
+    delimiter: str
+    strict: bool
+
+    def pieces(self, at_once: int) -> Iterator[dict[str, Column]]:
+        """Yield the columns of so many rows at a time; once without rows where there is none."""
+        rows = _cells(self.source, self.delimiter, strict=self.strict)
+        next(rows)
+        some = list(islice(rows, at_once))
+        while True:
+            columns = zip(*_filled(some, len(self.names)), strict=True)
+            given = columns if some else ((),) * len(self.names)
+            yield {
+                name: _typed(cells, type_)
+                for name, type_, cells in zip(self.names, self.types, given, strict=True)
+            }
+            some = list(islice(rows, at_once))
+            if not some:
+                return
+
+
+def look_at_csv(path: Path, encoding: str | None, report: Report, layer: str) -> CsvTable:
+    """Return what a CSV is, after a look at all of its rows.
 
     Codes such as ``007`` stay texts. A row with more cells than the heading is an error.
 
@@ -56,60 +96,106 @@ def csv_columns(path: Path, encoding: str | None, report: Report, layer: str) ->
     SourceError
         Empty, without a heading, or wrongly encoded.
     """
-    text = table_text(path, encoding, report, layer)
+    source = table_source(path, encoding, report, layer)
     csv.field_size_limit(_LARGEST_CELL)
-    first = text.split("\n", 1)[0]
-    delimiter = max(_DELIMITERS, key=first.count)
+    with _opened(source) as lines:
+        first = lines.readline()
+    delimiter = max(_DELIMITERS, key=first.split("\n", 1)[0].count)
     try:
-        rows = _cells(text, delimiter)
+        try:
+            return _look_through(path, source, delimiter, strict=True)
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                raise csv.Error("a quotation mark is opened and never closed") from error
+            return _look_through(path, source, delimiter, strict=False)
     except csv.Error as error:
-        raise SourceError(
-            "source.unreadable", given=path.name, values={"why": str(error)}
-        ) from error
-    names = [name.strip() for name in rows[0]] if rows else []
+        values = {"why": str(error)}
+        raise SourceError("source.unreadable", given=path.name, values=values) from error
+
+
+def _look_through(path: Path, source: Path | str, delimiter: str, *, strict: bool) -> CsvTable:
+    rows = _cells(source, delimiter, strict=strict)
+    names = tuple(name.strip() for name in next(rows, []))
     if not names or len(set(names)) < len(names) or "" in names or len(names) > _MOST_COLUMNS:
         values = {"heading": ", ".join(names)[:120] or "-"}
         raise SourceError("source.table_heading", given=path.name, values=values)
-    long = next((i for i, row in enumerate(rows) if len(row) > len(names)), None)
-    if long is not None:
-        says = {"row": long + 1, "cells": len(rows[long]), "columns": len(names)}
-        raise SourceError("source.table_ragged", given=path.name, values=says)
-    body = [[*row, *[""] * (len(names) - len(row))] for row in rows[1:]]
-    return {name: _typed([row[i].strip() for row in body]) for i, name in enumerate(names)}
+    seen, before = [_Cells() for _ in names], 1
+    while some := list(islice(rows, BATCH)):
+        long = next((i for i, row in enumerate(some) if len(row) > len(names)), None)
+        if long is not None:
+            says = {"row": before + long + 1, "cells": len(some[long]), "columns": len(names)}
+            raise SourceError("source.table_ragged", given=path.name, values=says)
+        for one, cells in zip(seen, zip(*_filled(some, len(names)), strict=True), strict=True):
+            one.add(cells)
+        before += len(some)
+    return CsvTable(source, names, tuple(one.type for one in seen), delimiter, strict)
 
 
-def _cells(text: str, delimiter: str) -> list[list[str]]:
-    """Return the rows that are not empty; a quotation mark that nobody closes is an error.
+def _cells(source: Path | str, delimiter: str, *, strict: bool) -> Iterator[list[str]]:
+    """Yield the rows that are not empty; a quotation mark that nobody closes is an error.
 
     It would swallow every row below it.
     """
-    try:
-        found = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        return [row for row in found if row]
-    except csv.Error as error:
-        if "unexpected end" in str(error):
-            raise csv.Error("a quotation mark is opened and never closed") from error
-    found = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    return [row for row in found if row]
+    with _opened(source) as lines:
+        yield from (row for row in csv.reader(lines, delimiter=delimiter, strict=strict) if row)
 
 
-def _typed(cells: list[str]) -> Column:
-    texts = np.empty(len(cells), dtype=object)
-    texts[:] = [cell or None for cell in cells]
-    there = [cell for cell in cells if cell]
-    code = any(len(c) > 1 and c[0] == "0" and c[1].isdigit() for c in there)
-    if not there or code:
+def _opened(source: Path | str) -> TextIO:
+    if isinstance(source, str):
+        return io.StringIO(source, newline="")
+    return source.open(encoding="utf-8", newline="")
+
+
+def _filled(rows: list[list[str]], count: int) -> Iterator[list[str]]:
+    """Yield rows with as many tidy cells as there are columns."""
+    for row in rows:
+        yield [cell.strip() for cell in row] + [""] * (count - len(row))
+
+
+@dataclass
+class _Cells:
+    """What has been seen of the cells of one column."""
+
+    there: bool = False
+    text: bool = False
+    whole: bool = True
+    finite: bool = False
+    most: float = 0.0
+
+    def add(self, cells: Sequence[str]) -> None:
+        there = [cell for cell in cells if cell]
+        if self.text or not there:
+            return
+        self.there = True
+        self.text = any(len(c) > 1 and c[0] == "0" and c[1].isdigit() for c in there)
+        try:
+            numbers = np.array([float(cell) for cell in there])
+        except ValueError:
+            self.text = True
+            return
+        numbers = np.abs(numbers[np.isfinite(numbers)])
+        self.whole &= all(c.lstrip("+-").isdigit() for c in there)
+        self.finite |= len(numbers) > 0
+        self.most = max(self.most, float(numbers.max(initial=0.0)))
+
+    @property
+    def type(self) -> FieldType:
+        """Return what the column is."""
+        inexact = self.whole and self.most > LARGEST_EXACT
+        if not self.there or self.text or inexact or not self.finite:
+            return "text"
+        return "integer" if self.whole else "real"
+
+
+def _typed(cells: Sequence[str], type_: FieldType) -> Column:
+    if type_ == "text":
+        texts = np.empty(len(cells), dtype=object)
+        texts[:] = [cell or None for cell in cells]
         return Column("text", texts)
-    try:
-        numbers = np.array([float(cell) if cell else np.nan for cell in cells])
-    except ValueError:
-        return Column("text", texts)
-    whole = all(c.lstrip("+-").isdigit() for c in there)
-    if (whole and np.nanmax(np.abs(numbers)) > 2.0**53) or not np.isfinite(numbers).any():
-        return Column("text", texts)
-    bad = np.array([bool(c) for c in cells]) & ~np.isfinite(numbers)
+    numbers = np.array([float(cell) if cell else np.nan for cell in cells])
+    bad = np.array([bool(c) for c in cells], dtype=bool) & ~np.isfinite(numbers)
     numbers[bad] = np.nan
-    return Column("integer" if whole else "real", numbers, bad if bad.any() else None)
+    return Column(type_, numbers, bad if bad.any() else None)
 
 
 def with_place(

@@ -17,7 +17,7 @@ from cim.errors import SourceError
 from cim.sources.opening import sidecar
 from cim.sources.report import Report
 
-__all__ = ["MOST_TEXTS", "check_texts", "json_source", "shapefile_encoding", "table_text"]
+__all__ = ["MOST_TEXTS", "check_texts", "json_source", "shapefile_encoding", "table_source"]
 
 _LANGUAGE_IDS = {0x4D: "gbk", 0x7A: "gbk", 0x78: "big5", 0x4F: "big5", 0x13: "cp932"}
 _GDAL = {"latin-1": "ISO-8859-1"}  # where GDAL spells a codec in another way than Python
@@ -147,6 +147,24 @@ def nearly_utf8(raw: bytes) -> bytes | None:
     high = len(re.findall(rb"[\x80-\xff]", raw)) if 0 < lost <= _MOST_LOST else 0
     few = 0 < lost <= _MOST_LOST and (right >= 8 * lost or high <= _MOST_LOST)
     return text.encode() if few else None
+
+
+def table_source(path: Path, declared: str | None, report: Report, layer: str) -> Path | str:
+    """Return a CSV as it is where it is plain UTF-8, else its text as `table_text` does.
+
+    Raises
+    ------
+    SourceError
+        As `table_text`.
+    """
+    if declared is None:
+        try:
+            source = json_source(path, None)
+        except (SourceError, UnicodeDecodeError):  # of another encoding
+            source = b""
+        if isinstance(source, Path):
+            return source
+    return table_text(path, declared, report, layer)
 
 
 def table_text(path: Path, declared: str | None, report: Report, layer: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from cim.errors import SourceError
 from cim.sources.arrow import BATCH, GEOMETRY, cut
 from cim.sources.columns import Rows, split_table
+from cim.sources.coordinates import look_at_csv, placed, with_place
 from cim.sources.encoding import MOST_TEXTS, check_texts, json_source, shapefile_encoding
 from cim.sources.geojson_crs import stated_system
 from cim.sources.opening import Format, gdal_reason
@@ -58,6 +59,7 @@ def row_pieces(
     *,
     at_once: int,
     texts: frozenset[str] = frozenset(),
+    plan: dict[str, Any] | None = None,
 ) -> Iterator[Piece]:
     """Yield the rows of a vector file piece by piece, each as a function that decodes it.
 
@@ -72,6 +74,8 @@ def row_pieces(
         the same rows.
     texts
         Columns of whole numbers to be taken as texts.
+    plan
+        Keeps what a first pass has found for the next one.
 
     Raises
     ------
@@ -82,8 +86,10 @@ def row_pieces(
         yield from _cut_pieces(Path(spec.options["arrow"]), at_once, texts)
     elif found.driver == "Parquet":
         yield from parquet_pieces(spec, report, layer, at_once=at_once, texts=texts)
-    elif found.driver in ("CSV", "XLSX"):
-        rows = _table_rows(spec, found, report, layer)
+    elif found.driver == "CSV":
+        yield from _csv_pieces(spec, report, layer, at_once, {} if plan is None else plan)
+    elif found.driver == "XLSX":
+        rows = _sheet(spec, report, layer)
         for start in range(0, len(rows.wkb), at_once):
             yield lambda start=start: rows.take(start, start + at_once)  # type: ignore[misc]
     else:
@@ -211,21 +217,19 @@ class Texts:
             report.note("source.bytes_replaced", file=spec.file.name, layer=layer, values=values)
 
 
-def _table_rows(spec: LayerSpec, found: Format, report: Report, layer: str) -> Rows:
-    """Return the rows of a table that says in columns where they are."""
-    from cim.sources.coordinates import csv_columns, placed, with_place
-
-    if found.driver == "CSV":
-        columns = csv_columns(spec.file, spec.encoding, report, layer)
-        return placed(columns, with_place(columns, spec, report, layer))
-    sheet = _sheet(spec)
-    rows = placed(sheet.columns, with_place(sheet.columns, spec, report, layer))
-    rows.dropped = sheet.dropped
-    return rows
+def _csv_pieces(
+    spec: LayerSpec, report: Report, layer: str, at_once: int, plan: dict[str, Any]
+) -> Iterator[Piece]:
+    if "table" not in plan:
+        plan["table"] = look_at_csv(spec.file, spec.encoding, report, layer)
+    for columns in plan["table"].pieces(at_once):
+        if "where" not in plan:
+            plan["where"] = with_place(columns, spec, report, layer)
+        yield lambda columns=columns: placed(columns, plan["where"])  # type: ignore[misc]
 
 
-def _sheet(spec: LayerSpec) -> Rows:
-    """Return one sheet of an Excel file; its first row is the heading."""
+def _sheet(spec: LayerSpec, report: Report, layer: str) -> Rows:
+    """Return the rows of a sheet that say in columns where they are; the first is the heading."""
     import pyarrow
     import pyogrio
 
@@ -249,7 +253,10 @@ def _sheet(spec: LayerSpec) -> Rows:
     finally:
         pyogrio.set_gdal_config_options({"OGR_XLSX_HEADERS": None})
     _refuse_half_numbers(spec.file, told)
-    return split_table(table, geometry="", fid="", geometry_type="")
+    sheet = split_table(table, geometry="", fid="", geometry_type="")
+    rows = placed(sheet.columns, with_place(sheet.columns, spec, report, layer))
+    rows.dropped = sheet.dropped
+    return rows
 
 
 def _refuse_half_numbers(path: Path, told: Sequence[warnings.WarningMessage]) -> None:

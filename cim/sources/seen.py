@@ -31,30 +31,36 @@ def content_keys(marks: Sequence[bytes], texts: Sequence[str]) -> Keys:
 
 
 class _Sorted:
-    """Numbers with a number each, sorted in runs of which each is twice as long as the next."""
+    """Numbers, with a number each or without, sorted in runs each twice as long as the next."""
 
     def __init__(self) -> None:
-        self._runs: list[tuple[Keys, Keys]] = []
+        self._runs: list[tuple[Keys, Keys | None]] = []
 
-    def add(self, keys: Keys, values: Keys) -> None:
-        order = np.argsort(keys)
-        self._runs.append((keys[order], values[order]))
+    def add(self, keys: Keys, values: Keys | None = None) -> None:
+        self._runs.append(_in_order(keys, values))
         while len(self._runs) > 1 and len(self._runs[-2][0]) < 2 * len(self._runs[-1][0]):
-            (a, b), (c, d) = self._runs[-2:]
-            both = np.concatenate([a, c])
-            order = np.argsort(both, kind="stable")
-            self._runs[-2:] = [(both[order], np.concatenate([b, d])[order])]
+            (c, d), (a, b) = self._runs.pop(), self._runs.pop()
+            both = None if b is None or d is None else np.concatenate([b, d])
+            self._runs.append(_in_order(np.concatenate([a, c]), both))
 
     def find(self, keys: Keys) -> tuple[NDArray[np.bool_], Keys]:
-        """Return which of the keys are there, and the values of those."""
+        """Return which of the keys are there, and the values of those that have one."""
         there = np.zeros(len(keys), dtype=bool)
         values = np.zeros(len(keys), dtype=np.uint64)
         for known, theirs in self._runs:
             at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
             hit = known[at] == keys
             there |= hit
-            values[hit] = theirs[at[hit]]
+            if theirs is not None:
+                values[hit] = theirs[at[hit]]
         return there, values
+
+
+def _in_order(keys: Keys, values: Keys | None) -> tuple[Keys, Keys | None]:
+    if values is None:
+        return np.sort(keys, kind="stable"), None
+    order = np.argsort(keys, kind="stable")
+    return keys[order], values[order]
 
 
 @dataclass
@@ -76,7 +82,7 @@ class Seen:
         numbers, odd = _numbers(kind_name, ids)
         mine.others.update(ids[i] for i in np.flatnonzero(odd).tolist())
         if len(numbers) > odd.sum():
-            mine.ids.add(numbers[~odd], numbers[~odd])
+            mine.ids.add(numbers[~odd])
             if contents is not None:
                 mine.contents.add(contents[~odd], numbers[~odd])
 

@@ -57,6 +57,10 @@ class Survey:
         How many rows are rejected already, and why the first of them is.
     held
         The only piece of a short file.
+    fault
+        Of the attributes; raised when it is their turn.
+    plan
+        What the reader of the format wants to know again.
     """
 
     spec: LayerSpec
@@ -74,6 +78,7 @@ class Survey:
     first: tuple[int, tuple[str, dict[str, Any]]] | None = None
     held: tuple[Rows, Checked] | None = None
     fault: CimError | None = None
+    plan: dict[str, Any] = field(default_factory=dict)
 
     def settle(self, *, geographic: bool) -> Box | None:
         """Judge what lies elsewhere; return the box of the middle of the rest."""
@@ -127,7 +132,9 @@ def survey(
     done = Survey(spec)
     texts, types = Texts(), dict[str, set[str]]()
     boxes: list[NDArray[np.float64]] = []
-    for number, piece in enumerate(row_pieces(spec, found, report, "", at_once=AT_ONCE)):
+    for number, piece in enumerate(
+        row_pieces(spec, found, report, "", at_once=AT_ONCE, plan=done.plan)
+    ):
         job.step(0, 1, what="source.looking")
         rows = piece()
         if number == 0:
@@ -177,5 +184,7 @@ def checked_pieces(done: Survey, found: Format) -> Iterator[Piece]:
         reject_far(checked, done.far)
         return rows, checked
 
-    for piece in row_pieces(done.spec, found, Report(), "", at_once=AT_ONCE, texts=done.texts):
+    for piece in row_pieces(
+        done.spec, found, Report(), "", at_once=AT_ONCE, texts=done.texts, plan=done.plan
+    ):
         yield lambda piece=piece: judged(piece)  # type: ignore[misc]
