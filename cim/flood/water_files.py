@@ -60,6 +60,7 @@ class _Raster:
     values: Array
     frame: GridFrame
     crs: Any
+    notes: tuple[str, ...]
 
 
 def flood_files(
@@ -131,9 +132,10 @@ def flood_files(
     """
     numerics = Numerics(solver, order, precision)
     enough_memory(memory_mb(_cells(dem), numerics), cells=_cells(dem))
-    ground = _raster(dem)
+    ground = _raster(dem, heights=True)
     frame = ground.frame
     datum, notes = _trusted(ground, dem, crs, height_datum)
+    notes += ground.notes
     if rain is not None and rain_mm_h is not None:
         raise RequestError("flood.rain_twice", given=rain.name)
     ends, rates = ([], []) if rain_mm_h is None else ([duration_s], [rain_mm_h])
@@ -247,9 +249,11 @@ def _made(out: Path) -> None:
         raise StoreError("store.cannot_write", given=out, values={"why": str(error)}) from error
 
 
-def _raster(path: Path) -> _Raster:
+def _raster(path: Path, *, heights: bool = False) -> _Raster:
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+    from cim.sources.raster import leave_out_undeclared
 
     try:
         with warnings.catch_warnings():
@@ -260,9 +264,11 @@ def _raster(path: Path) -> _Raster:
                 if not square or move.b or move.d:
                     raise SourceError("flood.raster_cells", given=path.name)
                 values = data.read(1, masked=True).astype(np.float64).filled(np.nan)
+                marks = leave_out_undeclared(values, heights=heights)
                 values = values * data.scales[0] + data.offsets[0]
                 frame = GridFrame(move.c, move.f, float(move.a), data.height, data.width)
-                return _Raster(np.where(np.isfinite(values), values, np.nan), frame, data.crs)
+                notes = tuple(messages.text("source.nodata_undeclared", one) for one in marks)
+                return _Raster(values, frame, data.crs, notes)
     except (RasterioError, OSError) as error:
         values_ = {"why": str(error)}
         raise SourceError("source.unreadable", given=path.name, values=values_) from error

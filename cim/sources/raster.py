@@ -30,7 +30,14 @@ from cim.sources.report import Report
 from cim.sources.spec import LayerSpec
 from cim.sources.values import factor
 
-__all__ = ["HEIGHT_KINDS", "MOST_CELLS", "RasterHead", "look_at_raster", "read_raster"]
+__all__ = [
+    "HEIGHT_KINDS",
+    "MOST_CELLS",
+    "RasterHead",
+    "leave_out_undeclared",
+    "look_at_raster",
+    "read_raster",
+]
 
 MOST_CELLS = 400_000_000
 """Cells a grid may have: 1.6 GB as float32, a city of 20 km × 20 km at 1 m."""
@@ -227,12 +234,8 @@ def _decoded(
         raw = data.read(band, masked=True)
         scale, offset = float(data.scales[band - 1]), float(data.offsets[band - 1])
     values = np.ma.filled(raw.astype(np.float64), np.nan)
-    endless = int(np.isinf(values).sum())
-    if endless:
-        says = {"count": endless, "value": "inf"}
+    for says in leave_out_undeclared(values, heights=kind_name in HEIGHT_KINDS):
         report.note("source.nodata_undeclared", file=spec.file.name, layer=layer, values=says)
-    values[~np.isfinite(values)] = np.nan
-    _leave_out_usual_nodata(values, spec, kind_name, report, layer)
     if (scale, offset) != (1.0, 0.0):
         values = values * scale + offset
         says = {"scale": f"{scale:g}", "offset": f"{offset:g}"}
@@ -253,18 +256,33 @@ def _decoded(
     return values * times
 
 
-def _leave_out_usual_nodata(
-    values: NDArray[np.float64], spec: LayerSpec, kind_name: str, report: Report, layer: str
-) -> None:
-    """Make cells missing that hold a usual mark of missing cells nobody declared."""
-    if kind_name not in HEIGHT_KINDS:
-        return
+def leave_out_undeclared(
+    values: NDArray[np.float64], *, heights: bool
+) -> list[dict[str, int | str]]:
+    """Make cells missing (NaN) that hold a mark of missing cells nobody declared.
+
+    Parameters
+    ----------
+    values
+        (rows, cols) stored numbers, before any scale; changed in place.
+    heights
+        Whether they are heights of the ground: -9999 and the like are then marks as well.
+
+    Returns
+    -------
+    list of dict
+        ``count`` and ``value`` of each mark, for the note ``source.nodata_undeclared``.
+    """
+    found: list[dict[str, int | str]] = []
+    endless = int(np.isinf(values).sum())
+    if endless:
+        found.append({"count": endless, "value": "inf"})
+    values[~np.isfinite(values)] = np.nan
     odd = np.isin(values, _USUAL_NODATA) | (np.abs(values) > 1e30)
-    if not odd.any() or odd.all():
-        return
-    says = {"count": int(odd.sum()), "value": f"{values[odd][0]:g}"}
-    values[odd] = np.nan
-    report.note("source.nodata_undeclared", file=spec.file.name, layer=layer, values=says)
+    if heights and odd.any() and not odd.all():
+        found.append({"count": int(odd.sum()), "value": f"{values[odd][0]:g}"})
+        values[odd] = np.nan
+    return found
 
 
 def _heights(

@@ -176,3 +176,20 @@ def test_whole_millimetres_with_a_scale_are_the_terrain_in_metres(tmp_path: Path
             deep.append(file.read(1))
     np.testing.assert_allclose(deep[0], deep[1], atol=1e-6)
     assert np.nanmax(deep[0]) > 0.0
+
+
+@pytest.mark.parametrize("mark", [-9999.0, -32768.0, np.inf])
+def test_a_usual_mark_of_missing_cells_is_no_pit_in_the_terrain(
+    tmp_path: Path, mark: float
+) -> None:
+    dem = terrain(tmp_path / "d.tif")
+    with rasterio.open(dem) as file:
+        bed, place = file.read(1), file.transform
+    bed[np.isnan(bed)] = 0.3
+    bed[:5, :4] = mark
+    with rasterio.open(dem, "w", driver="GTiff", height=12, width=15, count=1, dtype="float64",
+                       crs="EPSG:4548", transform=place) as file:  # fmt: skip
+        file.write(bed, 1)
+    told = flood_files(dem, tmp_path / "out", duration_s=10.0, rain_mm_h=60.0)
+    assert told["closed_cells"] == 20
+    assert any(f"20 cells hold {mark:g}" in note for note in told["notes"])
