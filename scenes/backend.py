@@ -21,10 +21,10 @@ from scenes.drawables import Segments, Surface
 from scenes.ground import HAZE
 from scenes.land import Land
 from scenes.shaders import plain
-from scenes.sky import sky
+from scenes.sky import Backdrop
 from scenes.sunlight import lit, suns, walls_and_roof
 from scenes.town import Tile, Town
-from scenes.vtk_parts import image_data, lines_actor, numpy_of, surface_actor, texture
+from scenes.vtk_parts import lines_actor, surface_actor
 
 if TYPE_CHECKING:
     from scenes.compose import Picture
@@ -81,8 +81,9 @@ class Canvas:
         self.tiles: tuple[Tile, ...] = ()
         self.triangles = 0
         self._renderer = vtkRenderer()
-        self._sky = image_data(sky(picture.camera))
-        self._renderer.SetBackgroundTexture(texture(self._sky, repeat=False))
+        self._renderer.GetCullers().RemoveAllItems()  # tiles out of view are hidden all the same
+        self._sky = Backdrop()
+        self._renderer.AddActor(self._sky.actor)
         self._renderer.SetBackground(*(part / 255 for part in HAZE))
         self._renderer.SetTwoSidedLighting(True)
         self._renderer.AutomaticLightCreationOff()
@@ -146,24 +147,12 @@ class Canvas:
         self.triangles = self._fixed + sum(tile.triangles for tile in shown)
         self._land.show(camera, self.size[1])
         _aim(self._renderer, camera)
-        self._paint_sky(camera)
+        self._sky.show(camera)
         self._window.Render()
         if not read:
             self._window.WaitForCompletion()
             return np.empty((0, 0, 3), np.uint8)
         return _pixels(self._window, drawn, self.size)
-
-    def _paint_sky(self, camera: Camera) -> None:
-        """Show the sky where any is seen: haze alone needs no image over every pixel."""
-        colours = sky(camera)
-        if bool((colours == HAZE).all()):
-            self._renderer.TexturedBackgroundOff()
-            return
-        self._renderer.TexturedBackgroundOn()
-        rows = numpy_of(self._sky.GetPointData().GetScalars())
-        rows[:] = colours[::-1].reshape(-1, 3)
-        self._sky.GetPointData().GetScalars().Modified()
-        self._sky.Modified()
 
     def light(self, direction: tuple[float, float, float]) -> None:
         """Let the sun shine from a direction (x, y, z)."""

@@ -38,7 +38,8 @@ __all__ = [
 ]
 
 LEAST_PIXELS, MOST_PIXELS = 512, 4096
-_POINTS, _LEVEL_POINTS = 220, 16  # of the mesh along its longer side; where all is level
+_CELLS, _STEP = 224, 32  # of the mesh along its longer side; along the shorter a multiple of these
+_COARSE_M = 0.05  # what a coarser mesh may leave out
 MOST_CORNERS = 60_000  # more corners than this cast no shade: too small to see
 _SHADE, _PALE_SHADE = 0.40, 0.20  # how dark shade is, and how dark under a result
 _LOWEST = 10.0  # per cent of the buildings may begin below level ground that is not surveyed
@@ -382,14 +383,33 @@ def drape(painter: Painter, terrain: Grid, origin: Origin) -> Ground:
     """Return the ground: the terrain at mesh points, the painter's image over it."""
     xmin, ymin, xmax, ymax = painter.bounds
     aspect = (xmax - xmin) / (ymax - ymin)
-    most = _POINTS if flat_level(terrain) is None else _LEVEL_POINTS
-    cols = max(2, min(most, round(most * min(1.0, aspect))))
-    rows = max(2, min(most, round(most * min(1.0, 1.0 / aspect))))
-    x, y = np.linspace(xmin, xmax, cols), np.linspace(ymax, ymin, rows)
-    xx, yy = np.meshgrid(x, y)
+    cols, rows = (
+        _STEP * max(1, round(_CELLS / _STEP * min(1.0, share))) + 1
+        for share in (aspect, 1.0 / aspect)
+    )
+    xx, yy = np.meshgrid(np.linspace(xmin, xmax, cols), np.linspace(ymax, ymin, rows))
     z = levels(terrain, np.column_stack([xx.ravel(), yy.ravel()]), origin.z).reshape(rows, cols)
+    step = _coarser(z)
+    xx, yy, z = (v[::step, ::step] for v in (xx, yy, z))
     points = np.stack([xx - origin.x, yy - origin.y, z - origin.z], axis=-1).astype(np.float32)
     return Ground(points=points, image=painter.image(), objects=painter.objects)
+
+
+def _coarser(z: NDArray[np.float64]) -> int:
+    """Return how many cells of a mesh may become one, so that no height moves by more than 5 cm."""
+    step = _STEP
+    while step > 1:
+        if np.abs(_between(_between(z[::step, ::step], step).T, step).T - z).max() <= _COARSE_M:
+            break
+        step //= 2
+    return step
+
+
+def _between(rows: NDArray[np.float64], step: int) -> NDArray[np.float64]:
+    """Return rows with `step` - 1 new ones on the straight lines between each two."""
+    share = (np.arange(step) / step)[None, :, None]
+    filled = rows[:-1, None] * (1.0 - share) + rows[1:, None] * share
+    return np.concatenate([filled.reshape(-1, rows.shape[1]), rows[-1:]])
 
 
 def soil(ground: Ground, deepest_m: float) -> Surface:

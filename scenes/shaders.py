@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["Cards", "plain"]
+__all__ = ["Cards", "behind_all", "plain"]
 
 _CORNER = """//VTK::System::Dec
 in vec4 vertexMC;
@@ -51,6 +51,16 @@ void main()
   //VTK::Clip::Impl
   vec4 at = vec4(vertexMC.xy + WIDER * share * reach.xy, vertexMC.z - near * reach.z, 1.0);
   gl_Position = MCDCMatrix * at;
+}
+"""
+_FURTHEST = """//VTK::System::Dec
+in vec4 vertexMC;
+in vec4 scalarColor;
+out vec4 vertexColorVSOutput;
+void main()
+{
+  vertexColorVSOutput = scalarColor;
+  gl_Position = vec4(vertexMC.xy, 1.0, 1.0);
 }
 """
 _STEEP = 0.75  # how soon corners count as near: 0.71 for a side that faces the eye
@@ -97,6 +107,14 @@ def plain(one: Any, *, textured: bool = False, clear: bool = False) -> Any:
     look = one.GetShaderProperty()
     look.SetVertexShaderCode(_CORNER)
     look.SetFragmentShaderCode(_PIXEL.replace("SHOWN", shown))
+    return one
+
+
+def behind_all(one: Any) -> Any:
+    """Let an actor whose points lie in -1..1 across and up the picture be behind all others."""
+    plain(one)
+    one.GetShaderProperty().SetVertexShaderCode(_FURTHEST)
+    one.UseBoundsOff()
     return one
 
 

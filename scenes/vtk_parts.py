@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scenes.drawables import Segments, Surface
 
 __all__ = ["AMBIENT", "DIFFUSE", "actor", "array", "behind", "image_data", "lines_actor", "mesh"]
-__all__ += ["numpy_of"]
 __all__ += ["set_faces", "sheet", "sheet_faces", "surface_actor", "texture"]
 
 AMBIENT, DIFFUSE = 0.46, 0.80
@@ -22,15 +21,6 @@ def array(values: NDArray[Any], *, deep: bool = False) -> Any:
 
     convert: Any = numpy_support.numpy_to_vtk
     return convert(np.ascontiguousarray(values), deep=deep)
-
-
-def numpy_of(values: Any) -> NDArray[Any]:
-    """Return an array of VTK's as ours, over the same memory."""
-    from vtkmodules.util import numpy_support
-
-    convert: Any = numpy_support.vtk_to_numpy
-    same: NDArray[Any] = convert(values)
-    return same
 
 
 def mesh(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> Any:

@@ -217,7 +217,7 @@ def test_a_grid_smaller_than_one_face_of_the_ground_shows(screen: None, picture:
     """Level ground is a coarse mesh: no corner of it lies in the grid."""
     rows, cols, _ = picture.ground.points.shape
     x0, y0, x1, y1 = picture.bounds
-    assert max(rows, cols) <= 16
+    assert max(rows, cols) <= 8
     a, b = x0 + 0.47 * (x1 - x0), y0 + 0.47 * (y1 - y0)
     side = 0.02 * (x1 - x0)
     with Canvas(picture, SIZE) as canvas:

@@ -248,3 +248,27 @@ def test_beyond_its_edge_a_terrain_goes_on_as_there_and_then_without_its_ridges(
     assert rise[0] == pytest.approx(2.0) and rise[1] > 1.5
     assert rise[2] < 0.4 and rise[3] < 0.25
     assert all(9.9 < one.mean() < 10.5 for one in profile)
+
+
+@pytest.mark.parametrize(("relief_m", "most"), [(0.0, 8), (1.0, 60), (60.0, 225)])
+def test_the_mesh_is_as_coarse_as_five_centimetres_allow(relief_m: float, most: int) -> None:
+    """Beside the terrain itself, along straight lines between the mesh's rows and columns."""
+    side = 400
+    row, col = np.mgrid[0:side, 0:side]
+    values = (relief_m * (np.sin(row / 60.0) + np.cos(col / 45.0))).astype(np.float32)
+    terrain = Grid("terrain", GridFrame(EAST, NORTH + side, 1.0, side, side), values, "m")
+    box = (EAST + 1.0, NORTH + 1.0, EAST + side - 1.0, NORTH + side - 1.0)
+    points = drape(Painter(box, 512), terrain, Origin(EAST, NORTH, 0.0)).points.astype(float)
+    assert points.shape[0] == points.shape[1] <= most
+    for ring in (points, points.transpose(1, 0, 2)):
+        middles = (ring[:, 1:] + ring[:, :-1]) / 2
+        xy = middles[..., :2].reshape(-1, 2) + (EAST, NORTH)
+        off = np.abs(middles[..., 2].ravel() - terrain.sample(xy)).max()
+        assert off <= 0.06 + 0.0003 * relief_m
+
+
+def test_a_terrain_full_of_steps_keeps_every_point_of_the_mesh() -> None:
+    values = np.random.default_rng(3).uniform(0, 4, (100, 200)).astype(np.float32)
+    terrain = Grid("terrain", GridFrame(EAST, NORTH + 100.0, 1.0, 100, 200), values, "m")
+    ground = drape(Painter(BOX, 512), terrain, Origin(EAST, NORTH, 0.0))
+    assert ground.points.shape[:2] == (129, 225)
