@@ -44,6 +44,7 @@ def verb(
 
     with cpu_clock() as cpu_s, _show.progress() as job:
         stored = open_twin(twin)
+        files = [f / "district.toml" if (f / "district.toml").is_file() else f for f in files]
         if files[0].suffix == ".toml":
             district = read_district(files[0])
         else:
@@ -60,7 +61,7 @@ def verb(
             parts=parts,
             job=job,
         )
-        unknown = _unknown_sources(stored, built.twin)
+        said = _of_sources(stored, built.twin)
         fresh = laid_onto(built.twin, stored, report=built.report)
         changeset = update(twin, fresh, why=why or ", ".join(f.name for f in files))
         parts.end()
@@ -77,19 +78,33 @@ def verb(
                 "repaired": total.repaired,
                 "rejected": total.rejected,
                 "resumed": {"files": parts.taken, "pieces": parts.pieces, "changed": parts.changed},
-                "notes": [T("cli.update.new_source", {"source": one}) for one in unknown],
+                "notes": said,
                 "entries": [entry.record() for entry in built.report.entries],
                 "cpu_s": round(cpu_s(), 3),
             },
         )
 
 
-def _unknown_sources(stored: StoredTwin, fresh: Twin) -> list[str]:
-    """Return sources that never delivered to these layers: theirs stand beside the others."""
-    known = stored.layers()
-    found = []
+def _of_sources(stored: StoredTwin, fresh: Twin) -> list[str]:
+    """Return what a reader must know of sources that have nothing in these layers yet.
+
+    Their objects stand beside the others, or take over those with the same ids.
+    """
+    known, found = stored.layers(), []
     for layer, table in fresh.tables.items():
-        if layer in known:
-            before = stored.sources(layer)
-            found += [s for s in dict.fromkeys(table.texts("source")) if before and s not in before]
+        before = stored.sources(layer) if layer in known else set()
+        of = table.texts("source")
+        for source in dict.fromkeys(of):
+            if not before or source in before:
+                continue
+            ids = {i for i, one in zip(table.ids, of, strict=True) if one == source}
+            old = stored.table(layer)
+            whose = zip(old.ids, old.texts("source"), strict=True)
+            taken = [one for i, one in whose if i in ids]
+            if taken:
+                theirs = ", ".join(dict.fromkeys(taken))
+                values = {"source": source, "count": len(taken), "before": theirs}
+                found.append(T("cli.update.took_over", values))
+            else:
+                found.append(T("cli.update.new_source", {"source": source}))
     return list(dict.fromkeys(found))

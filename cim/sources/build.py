@@ -20,6 +20,7 @@ from cim.model.twin import Twin
 from cim.registry import standard
 from cim.sources.between import check_between
 from cim.sources.district import District, specs_from_files
+from cim.sources.doubled import tell_doubled
 from cim.sources.framing import common_frame
 from cim.sources.gathering import Gathered, SourceRecord, record_of
 from cim.sources.osm import EDGE
@@ -138,6 +139,7 @@ def build_twin(
                 _judge(report, layer, strict=strict, accept_rejects=accept_rejects)
         made.finish()
     check_between(made.tables, made.grids, report=report)
+    tell_doubled(made.tables, {} if near is None else near, report=report)
     twin = Twin(
         name=district.name,
         frame=chosen,

@@ -24,6 +24,7 @@ _BETWEEN = {  # above the first, up to the second; what is outside no city has
     "lanes": (0.0, 30.0),
     "storeys_above": (-1.0, 250.0),
 }
+_HOUSES = ("building", "building_part")
 LIMITED = ("height_m", "ridge_m")
 """Attributes that are never higher."""
 
@@ -81,7 +82,12 @@ def numbers(
     if declared.name in LIMITED:
         most = HIGHEST_M
     odd = (values <= low) | (values > most)
-    out.drop(odd, declared.name, values)
+    if declared.name in LIMITED and spec.kind in _HOUSES:  # 0 where a table knows no height
+        for row in np.flatnonzero(values == 0):
+            fault = ("source.object.no_height", {"name": declared.name})
+            out.repaired.setdefault(int(row), fault)
+        odd |= values == 0
+    out.drop(odd, declared.name, values)  # keeps what was said already
     return np.where(odd, np.nan, values)
 
 

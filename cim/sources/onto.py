@@ -1,5 +1,6 @@
-"""A newer delivery laid onto a twin that stands: patches of terrain, heights of its buildings.
+"""A newer delivery laid onto a twin that stands: ids, patches of terrain, heights of buildings.
 
+Objects whose source gives no ids keep those the twin knows them by (`recognised`).
 A grid that covers only a part of the twin's replaces that part, not the whole; buildings
 that came without heights get them from the twin's surface and terrain, as in a build.
 Heights that were measured are measured again where the ground or the surface is newer;
@@ -19,6 +20,7 @@ from cim.model.grid import Grid
 from cim.model.table import FeatureTable
 from cim.model.twin import Twin, TwinView
 from cim.sources.heights import MEASURED, measured, with_heights
+from cim.sources.recognised import recognised
 from cim.sources.report import Report
 from cim.sources.terrain import BREAKLINE, FILLED, Ranked, merged, on_cells
 
@@ -40,6 +42,7 @@ def laid_onto(fresh: Twin, standing: TwinView, *, report: Report) -> Twin:
     report
         Where is said what was laid over what, and what was measured.
     """
+    fresh = recognised(replace(fresh, tables=dict(fresh.tables)), standing, report=report)
     known = set(standing.grids())
     grids = dict(fresh.rasters)
     source = fresh.rasters.get("terrain_source")

@@ -96,6 +96,7 @@ class Survey:
             if self.fault is not None:
                 raise self.fault
             self.whole.judge(self.spec)
+            self.notes |= self.whole.notes(self.spec)
         except CimError as error:
             file = self.spec.file.name
             raise error if file in str(error.values) else named(error, file) from error

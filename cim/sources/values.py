@@ -118,6 +118,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "diameter_m": ("diameter", "管径"),
     "material": ("材质",),
     "floor_area_ratio": ("far", "容积率"),
+    "population": ("人口", "人口数", "常住人口", "户籍人口", "residents", "inhabitants"),
+    "jobs": ("就业人数", "岗位数", "employees"),
 }  # fmt: skip
 """Names under which files without a mapping carry an attribute; every use is said aloud."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from cim.errors import UnitError
 from cim.model.kinds import COMMON, Field, Kind
 from cim.sources.columns import Column, Rows
-from cim.sources.feeding import ID_NAMES, demand, taken_columns
+from cim.sources.feeding import ID_NAMES, SETTINGS, demand, taken_columns
 from cim.sources.numeric import HIGHEST_M, LIMITED, Attributes, parsed, raw_numbers, wrong_type
 from cim.sources.report import Report
 from cim.sources.spec import LayerSpec
@@ -36,6 +37,12 @@ class Whole:
         Column that may number the objects -> hashes of its values; None where one lacks.
     own
         Column with the source's own ids, None where there is none; known once judged.
+    numbering
+        Other columns that differ in every row, hashes of their values until judged.
+    idle
+        Columns of a file of which none feeds any attribute of the kind.
+    looked
+        Whether a piece was looked at.
     """
 
     heights: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
@@ -43,6 +50,9 @@ class Whole:
     naive: dict[str, tuple[int, str]] = field(default_factory=dict)
     names: dict[str, list[NDArray[np.int64]] | None] = field(default_factory=dict)
     own: str | None = None
+    numbering: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict)
+    idle: tuple[str, ...] = ()
+    looked: bool = False
 
     def gather(self, rows: Rows, spec: LayerSpec, kind: Kind) -> None:
         """Look at one piece."""
@@ -50,6 +60,11 @@ class Whole:
         if spec.id_field is not None:
             demand(rows, spec, "id", spec.id_field)
         taken = taken_columns(rows, spec, kind, Report(), "", spec.id_field)
+        known = {*taken.values(), spec.id_field}
+        if spec.options.get("guess") and kind.fields and not taken:
+            own = (name for name in rows.columns if name.lower() not in (*ID_NAMES, *SETTINGS))
+            self.idle = tuple(own)
+        self._gather_numbering(rows, known)
         for name, column in rows.columns.items():
             if column.type == "instant":
                 self._gather_times(name, column)
@@ -63,6 +78,22 @@ class Whole:
             text = column.type == "text" and declared.type in ("real", "integer")
             if text or declared.name in LIMITED:
                 self._gather_numbers(declared, column, spec, known)
+
+    def _gather_numbering(self, rows: Rows, taken: Iterable[str]) -> None:
+        """Keep the columns of texts and whole numbers that may name every row, piece by piece."""
+        used = set(taken)
+        first = not self.looked
+        self.looked = True
+        for name, column in rows.columns.items():
+            known = self.numbering.setdefault(name, []) if first else self.numbering.get(name)
+            if known is None:
+                continue
+            texts = to_text(column.values) if column.type in ("text", "integer") else []
+            marks = np.fromiter(map(hash, texts), dtype=np.int64)
+            if name in used or not texts or None in texts or len(np.unique(marks)) < len(marks):
+                del self.numbering[name]
+            else:
+                known.append(marks)
 
     def _gather_names(self, rows: Rows, spec: LayerSpec) -> None:
         if spec.id_field is not None or not spec.options.get("guess"):
@@ -117,6 +148,18 @@ class Whole:
                     values={"file": spec.file.name, "attribute": attribute},
                 )
         self.heights.clear()
+
+    def notes(self, spec: LayerSpec) -> dict[str, dict[str, str]]:
+        """Return what a reader may mend: note -> its values. Nothing before it is judged."""
+        found: dict[str, dict[str, str]] = {}
+        if self.idle:
+            found["source.nothing_recognised"] = {"columns": ", ".join(self.idle)}
+        every = {n: np.concatenate(known) for n, known in self.numbering.items() if known}
+        named = [n for n, marks in every.items() if 1 < len(marks) == len(np.unique(marks))]
+        if self.own is None and named:
+            found["source.no_id"] = {"columns": ", ".join(named)}
+        self.numbering.clear()
+        return found
 
     def _numbering(self) -> str | None:
         names, self.names = self.names, {}
