@@ -60,11 +60,11 @@ class Whole:
         if spec.id_field is not None:
             demand(rows, spec, "id", spec.id_field)
         taken = taken_columns(rows, spec, kind, Report(), "", spec.id_field)
-        known = {*taken.values(), spec.id_field}
+        used = {*taken.values(), spec.id_field or ""}
         if spec.options.get("guess") and kind.fields and not taken:
             own = (name for name in rows.columns if name.lower() not in (*ID_NAMES, *SETTINGS))
             self.idle = tuple(own)
-        self._gather_numbering(rows, known)
+        self._gather_numbering(rows, used)
         for name, column in rows.columns.items():
             if column.type == "instant":
                 self._gather_times(name, column)
