@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ Floats = NDArray[np.float64]
 LEVELS = {"0": 1, "1": 2, "2": 3, "3": 4, "4": 5}
 """First figure of a level of detail -> CIM level."""
 
+_LOD = re.compile(r"[0-4](\.\d)?")
 _KNOWN = {
     "type", "lod", "boundaries", "semantics", "material", "texture", "template",
     "transformationMatrix",
@@ -85,6 +87,9 @@ def body_of(geometry: Any, look: Lookup, *, object_id: str) -> Body:
     if not found.index:
         raise Unusable("source.model.geometry_empty", {"type": type_})
     lod = lod_text(geometry.get("lod"))
+    if not _LOD.fullmatch(lod):
+        look.faults["source.model.lod_unknown"] += 1
+        lod = "1"
     index = np.array(found.index, dtype=np.int64)
     used, compact = np.unique(index, return_inverse=True)
     semantics = geometry.get("semantics")
@@ -185,11 +190,13 @@ class _Faces:
         self.uv = {theme: [] for theme in drape}
         for s, shells in enumerate(_list(solids)):
             for h, faces in enumerate(_list(shells)):
+                given = _at(_at(meaning, s), h)
+                if isinstance(given, list) and len(given) != len(_list(faces)):
+                    self.look.faults["source.model.semantics_count"] += 1
                 for f, face in enumerate(_list(faces)):
                     place = (s, h, f)
                     if self._face(face, drape, depth, place):
-                        at = _at(_at(_at(meaning, s), h), f)
-                        self._mean(at)
+                        self._mean(_at(given, f))
                         self._paint(paint, depth, place)
                 self.shells.append(len(self.faces) - 1)
             self.solids.append(len(self.shells) - 1)

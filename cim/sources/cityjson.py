@@ -81,6 +81,7 @@ def read(
     for done, (feature, objects) in enumerate(file.features(model)):
         job.step(min(done, 9), 10, what="source.reading")
         reading.feature(feature, objects, job)
+    reading.check_children()
     images, model.textures = read_images(model.textures, spec, report=report, layer=file.layer)
     file.notes(report)
     reading.notes(report)
@@ -253,6 +254,7 @@ class _Reading:
         self.file, self.place, self.frame, self.model = file, place, frame, model
         self.look = Lookup(np.empty((0, 3)))
         self.kept_members: Counter[str] = Counter()
+        self.children: dict[str, list[str]] = {}
 
     def appearance(self, given: Any, *, local: bool = False) -> None:
         """Take the looks of the file, or of one line of a sequence."""
@@ -306,6 +308,16 @@ class _Reading:
                 job.step(0, 1, what="source.reading")
             self._object(name, record, base)
 
+    def check_children(self) -> None:
+        """Say of objects which children they name that are not there."""
+        known = {one.name for one in self.model.objects}
+        known |= {name for name, *_ in self.model.rejected}  # said already
+        for one in self.model.objects:
+            lost = [name for name in self.children.get(one.name, []) if name not in known]
+            if lost:
+                values = {"count": len(lost), "child": lost[0]}
+                one.faults.append(("source.model.child_missing", values))
+
     def _object(self, name: str, record: Any, base: tuple[int, int]) -> None:
         layer = "generic"
         if isinstance(record, Mapping) and isinstance(record.get("type"), str):
@@ -326,6 +338,7 @@ class _Reading:
         elif attributes is not None:
             one.faults.append(("source.model.attributes_broken", {}))
         one.members = {k: v for k, v in record.items() if k not in _OBJECT}
+        self.children[name] = _texts(record.get("children"))
         if record["type"] == "CityObjectGroup" and "children" in record:
             one.members = {**one.members, "children": record["children"]}
         if len(one.parents) > 1:

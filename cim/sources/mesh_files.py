@@ -85,7 +85,8 @@ def read(
     what = kind(spec.kind or "generic").cityjson
     images: dict[str, bytes] = {}
     objects: dict[str, RawObject] = {}
-    for done, (name, vertices, mesh) in enumerate(_parts(spec)):
+    lost: list[str] = []
+    for done, (name, vertices, mesh) in enumerate(_parts(spec, lost)):
         job.step(min(done, 9), 10, what="source.reading")
         points = _placed(vertices * unit_m, at, up)
         _check_height(points[:, 2], spec)
@@ -95,6 +96,9 @@ def read(
             one.faults.append(("source.mesh.empty", {}))
         else:
             one.bodies.append(body)
+    if lost:
+        says = {"count": len(set(lost)), "name": lost[0]}
+        report.note("source.mesh.beside", file=_file(spec), layer=_layer(spec), values=says)
     if spec.file.suffix.lower() == ".obj":
         broken = _mended(spec.file.read_bytes())[1]
         for one in objects.values() if broken else ():
@@ -162,15 +166,17 @@ def _placed(vertices: Floats, at: Sequence[float] | None, up: str) -> Floats:
     return turned
 
 
-def _parts(spec: LayerSpec) -> list[tuple[str, Floats, Any]]:
+def _parts(spec: LayerSpec, lost: list[str] | None = None) -> list[tuple[str, Floats, Any]]:
     """Return the file's meshes: whose each is, its vertices in the file's axes, and itself.
+
+    Names of files beside it that are not there are added to `lost`.
 
     Raises
     ------
     SourceError
         The file cannot be read, or holds no triangle.
     """
-    scene = _load(spec.file)
+    scene = _load(spec.file, [] if lost is None else lost)
     gltf = spec.file.suffix.lower() in (".glb", ".gltf")
     out = []
     total = 0
@@ -200,13 +206,14 @@ def _parts(spec: LayerSpec) -> list[tuple[str, Floats, Any]]:
 class _Beside:
     """Finds materials, buffers and images in the mesh's own folder, as trimesh asks for them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, lost: list[str]) -> None:
+        self.folder, self.lost = folder, lost
 
     def get(self, name: str) -> bytes:
         """Return the bytes of a plain file; any other name is not found."""
         found = (self.folder / name).resolve()
         if not found.is_relative_to(self.folder) or not found.is_file():
+            self.lost.append(str(name)[:80])
             raise FileNotFoundError(name)
         if found.stat().st_size > 1 << 30:
             raise ValueError(name)
@@ -224,7 +231,7 @@ class _Beside:
         return self
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path, lost: list[str]) -> Any:
     """Return the file as a scene; only plain names beside it are followed."""
     import trimesh
 
@@ -236,7 +243,7 @@ def _load(path: Path) -> Any:
         loaded = trimesh.load_scene(
             io.BytesIO(data),
             file_type=path.suffix.lower()[1:],
-            resolver=cast(Any, _Beside(path.parent.resolve())),
+            resolver=cast(Any, _Beside(path.parent.resolve(), lost)),
             process=False,
             maintain_order=True,
         )

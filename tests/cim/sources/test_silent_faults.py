@@ -215,3 +215,43 @@ def test_what_macos_puts_into_an_archive_is_no_data(tmp_path: Path) -> None:
     with pytest.raises(CimError) as caught:
         f.build(tmp_path / "b.zip")
     assert caught.value.key == "source.archive_empty" and "unpacked first" in str(caught.value)
+
+
+@pytest.mark.parametrize("level", [None, "high", -1, "3.5.1", 9, True])
+def test_a_level_of_detail_nobody_knows_is_said_and_goes_out_as_one_that_is(
+    level: Any, tmp_path: Path
+) -> None:
+    document = cityjson()
+    document["CityObjects"]["hall"]["geometry"][1]["lod"] = level
+    path = write_cityjson(tmp_path / "a.city.json", document)
+    built = f.build(path, height_datum="cgvd1985")
+    assert told(built, "hall") == [("repaired", "source.model.lod_unknown")]
+    to_cityjson(built.twin, tmp_path / "out.city.json")
+    out = json.loads((tmp_path / "out.city.json").read_text())["CityObjects"]["hall"]
+    assert [one["lod"] for one in out["geometry"]] == ["1.2", "1"]
+
+
+def test_children_that_are_not_there_and_meanings_that_do_not_fit_are_said(tmp_path: Path) -> None:
+    document = cityjson()
+    objects = document["CityObjects"]
+    objects["house"]["children"].append("ghost")
+    objects["hall"]["geometry"][1]["semantics"]["values"] = [[0, 1]]
+    path = write_cityjson(tmp_path / "a.city.json", document)
+    built = f.build(path, height_datum="cgvd1985")
+    assert told(built, "house") == [("repaired", "source.model.child_missing")]
+    assert told(built, "hall") == [("repaired", "source.model.semantics_count")]
+
+
+def test_materials_that_are_not_beside_a_mesh_are_said(tmp_path: Path) -> None:
+    text = trimesh.exchange.obj.export_obj(trimesh.creation.box((4, 6, 9)), include_texture=False)
+    (tmp_path / "a.obj").write_text("mtllib nowhere.mtl\nusemtl red\n" + text)
+    spec = LayerSpec(
+        tmp_path / "a.obj",
+        kind="building",
+        crs="EPSG:4548",
+        height_datum="cgvd1985",
+        options={"at": [517000.0, 4330600.0, 3.0]},
+    )
+    report = build_twin(District(name="m", layers=(spec,))).report
+    (note,) = [e for e in report.entries if e.reason == "source.mesh.beside"]
+    assert note.values["name"] == "nowhere.mtl" and report.total.kept == 1
