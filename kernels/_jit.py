@@ -76,6 +76,8 @@ _PARALLEL = {
     "stencil": False,
     "fusion": False,
 }
+# No counting of references, no entry from Python or C.
+_PART = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _kernels: dict[str, Any] = {}
 _door = threading.RLock()
 _forked = False
@@ -110,7 +112,12 @@ def kernel(function: Function, /) -> Function: ...
 
 @overload
 def kernel(
-    *, parallel: bool = False, relaxed: bool = False, inline: bool = False
+    *,
+    parallel: bool = False,
+    relaxed: bool = False,
+    inline: bool = False,
+    part: bool = False,
+    apart: bool = False,
 ) -> Callable[[Function], Function]: ...
 
 
@@ -121,6 +128,8 @@ def kernel(
     parallel: bool = False,
     relaxed: bool = False,
     inline: bool = False,
+    part: bool = False,
+    apart: bool = False,
 ) -> Function | Callable[[Function], Function]:
     """Compile `function` at its first call, by the rules of the house.
 
@@ -134,6 +143,11 @@ def kernel(
         Allow contract, nsz and arcp arithmetic; float32 only, a float64 array is refused.
     inline
         Paste the body into its callers, with their arithmetic rules.
+    part
+        Called by other kernels only, allocates nothing and returns numbers. Its arrays are
+        borrowed: counting who holds each slice of a row costs more than a short row's arithmetic.
+    apart
+        A part whose arrays share no memory with one that it writes: loops need not look.
 
     Returns
     -------
@@ -144,29 +158,63 @@ def kernel(
     Raises
     ------
     TypeError
-        At the call: a relaxed kernel was given a float64 array.
+        At the call: a relaxed kernel was given a float64 array; a part returns an array, or was
+        called from Python.
     RuntimeError
         At the call: a parallel kernel was entered in a forked process.
     """
     if function is None:
-        chosen = functools.partial(_compile, parallel=parallel, relaxed=relaxed, inline=inline)
+        chosen = functools.partial(
+            _compile, parallel=parallel, relaxed=relaxed, inline=inline, part=part, apart=apart
+        )
         return cast(Callable[[Function], Function], chosen)
     return cast(Function, _compile(function, parallel=parallel, relaxed=relaxed, inline=inline))
 
 
-def _compile(function: Callable[..., Any], *, parallel: bool, relaxed: bool, inline: bool) -> Any:
+def _compile(
+    function: Callable[..., Any],
+    *,
+    parallel: bool,
+    relaxed: bool,
+    inline: bool,
+    part: bool = False,
+    apart: bool = False,
+) -> Any:
     dispatcher = _njit(
         parallel=_PARALLEL if parallel else False,
         fastmath=_RELAXED if relaxed else False,
         inline="always" if inline else "never",
         error_model="numpy",
         nogil=True,
+        **(_PART if part else {}),
     )(function)
     if not _config.DISABLE_JIT:
         flags = f"parallel={parallel} relaxed={relaxed} inline={inline}"
-        dispatcher._cache = _KernelCache(function, flags=flags, float64=not relaxed)
+        if part:
+            flags += f" part apart={apart}"
+            _keep_from_python(dispatcher, function)
+        if apart:
+            dispatcher._compiler._customize_flags = _set_apart
+        dispatcher._cache = _KernelCache(function, flags=flags, float64=not relaxed, part=part)
         _kernels[f"{function.__module__}.{function.__qualname__} ({flags})"] = dispatcher
     return _guarded(dispatcher, function) if parallel else dispatcher
+
+
+def _keep_from_python(dispatcher: Any, function: Callable[..., Any]) -> None:
+    """Let a call from Python, for which no code is made, end in an error."""
+
+    def refuse(*args: Any, **named: Any) -> Any:
+        raise TypeError(f"{function.__qualname__} is a part of other kernels; call those")
+
+    def keep(compiled: Any) -> None:
+        dispatcher.overloads[tuple(compiled.signature.args)] = compiled
+
+    dispatcher._compile_for_args, dispatcher.add_overload = refuse, keep
+
+
+def _set_apart(flags: Any) -> Any:
+    flags.noalias = True
+    return flags
 
 
 def _guarded(dispatcher: Any, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -383,10 +431,13 @@ class _Files(_caching.CompileResultCacheImpl):  # type: ignore[misc]
 class _KernelCache(_caching.FunctionCache):  # type: ignore[misc]
     """numba's file cache under our key; a cache that fails never stops a kernel."""
 
-    def __init__(self, function: Callable[..., Any], *, flags: str, float64: bool) -> None:
+    def __init__(
+        self, function: Callable[..., Any], *, flags: str, float64: bool, part: bool
+    ) -> None:
         self._name = repr(function)
         self._py_func = function
         self._float64 = float64
+        self._part = part
         locator = _Locator(function, flags)
         self._impl = _Files(function, locator)
         self._cache_path = locator.get_cache_path()
@@ -421,12 +472,19 @@ class _KernelCache(_caching.FunctionCache):  # type: ignore[misc]
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the machine code of `sig`; go on without where nothing can be written."""
+        if self._part:
+            _refuse_array(data.signature.return_type, self._py_func.__qualname__)
         if not self._enabled:
             return
         try:
             super().save_overload(sig, data)
         except OSError:  # read-only, full, or pruned by another process
             self._enabled = False
+
+
+def _refuse_array(returned: Any, name: str) -> None:
+    if any(isinstance(one, types.Array) for one in getattr(returned, "types", (returned,))):
+        raise TypeError(f"{name} is a part of other kernels and must not return an array")
 
 
 def _refuse_float64(sig: Any, name: str) -> None:

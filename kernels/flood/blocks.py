@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kernels._jit import kernel
 from kernels.flood.faces import Faces
-from kernels.flood.sweep import row_sum
+from kernels.flood.rows import row_sum
 from kernels.flood.water import WALL_M, Floats, Ground, State, Sums
 
 __all__ = [
@@ -86,7 +86,7 @@ class Seen(NamedTuple):
     drain: Floats
 
 
-@kernel
+@kernel(part=True)
 def look_over(
     b: int, ground: Ground, now: State, bits: Bits, peak: Floats, arrived_m: float, seen: Seen,
     blocks: Blocks,
@@ -118,7 +118,7 @@ def look_over(
         blocks.seen[b, k] = flags & 2 > 0 or float(blocks.deepest[b, k]) > arrived_m
 
 
-@kernel
+@kernel(part=True)
 def _look_at_row(
     most: Bits, bits: Bits, shares: Sums, share: Floats, drains: Floats, drain: Floats
 ) -> None:
@@ -131,7 +131,7 @@ def _look_at_row(
         drains[i] = max(drains[i], drain[i])
 
 
-@kernel
+@kernel(part=True)
 def _note_motion(flags: Bits, h: Floats, c: Floats, qx: Floats, qy: Floats, peak: Floats) -> None:
     """Set 1 where faces carry water or the carry belongs to the depth, 2 above the last peak."""
     for i in range(h.size):
@@ -141,21 +141,21 @@ def _note_motion(flags: Bits, h: Floats, c: Floats, qx: Floats, qy: Floats, peak
         flags[i] |= 2 if h[i] > peak[i] else 0
 
 
-@kernel
+@kernel(part=True)
 def _note_open(flags: Bits, friction: Floats) -> None:
     """Set 4 where a cell is not closed: closed ones have no friction."""
     for i in range(flags.size):
         flags[i] |= _OPEN if friction[i] > 0.0 else 0
 
 
-@kernel
+@kernel(part=True)
 def _place(blocks: Blocks, j: int, i: int) -> tuple[int, int]:
     """Block of a cell, the ring of cells counted; of one beyond an edge, that inside of it."""
     bands, many = blocks.deepest.shape
     return min(max(j - 1, 0) // ROWS, bands - 1), min(max(i - 1, 0) // COLUMNS, many - 1)
 
 
-@kernel
+@kernel(part=True)
 def mind_walls(faces: Faces, blocks: Blocks) -> None:
     """Note the blocks on both sides of thin walls: any film above a crest flows over it.
 
@@ -178,7 +178,7 @@ def mind_walls(faces: Faces, blocks: Blocks) -> None:
                 blocks.thin[b, k] = 1
 
 
-@kernel
+@kernel(part=True)
 def mind_edges(edge_flux: Sums, cells: tuple[int, int], blocks: Blocks) -> None:
     """Wake the blocks into or out of which water goes over an edge; `cells` rows, columns."""
     rows, columns = cells
@@ -230,7 +230,7 @@ def wake(blocks: Blocks, raining: bool, everything: bool) -> None:
                 blocks.sums[b, k] = 0.0
 
 
-@kernel
+@kernel(part=True)
 def next_run(awake: NDArray[np.uint8], also: NDArray[np.uint8], start: int) -> tuple[int, int]:
     """First run of blocks from `start` of which either row is awake, (first, end); empty: none."""
     k = start

@@ -121,7 +121,7 @@ def no_faces(shape: tuple[int, int]) -> Faces:
     return new_faces(shape, x=nothing, y=nothing)
 
 
-@kernel
+@kernel(part=True)
 def over_wall(level_a: float, level_b: float, crest: float, weir: float, dx_dt: float) -> float:
     """Flow over a crest from a to b, m²/s; `dx_dt` width of a cell by time step."""
     high, low = max(level_a, level_b), min(level_a, level_b)
@@ -134,7 +134,7 @@ def over_wall(level_a: float, level_b: float, crest: float, weir: float, dx_dt: 
     return float(flow if level_a >= level_b else -flow)
 
 
-@kernel
+@kernel(part=True)
 def _leaves(depth: float, slope: float, friction: float, beside: float, dry: float) -> float:
     """Flow out at normal depth on a slope, at most critical, m²/s.
 
@@ -148,7 +148,7 @@ def _leaves(depth: float, slope: float, friction: float, beside: float, dry: flo
     return float(min(flow, depth * math.sqrt(GRAVITY * depth)))
 
 
-@kernel
+@kernel(part=True)
 def sink_row(j: int, gain: Floats, before: int, faces: Faces) -> None:
     """Count and take away what the sinks of row `j` gain; `gain[i]` is of column ``before + i``."""
     for k in range(faces.first_sink[j], faces.first_sink[j + 1]):
@@ -158,7 +158,7 @@ def sink_row(j: int, gain: Floats, before: int, faces: Faces) -> None:
             gain[i] = 0.0
 
 
-@kernel
+@kernel(part=True)
 def held_back(
     flux: Floats, r: int, across_x: bool, columns: tuple[int, int], faces: Faces, ground: Ground,
     now: State, step: tuple[float, float, float, float],

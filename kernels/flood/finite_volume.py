@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kernels._jit import kernel
 from kernels.flood.edges import against_wall, over_edge
 from kernels.flood.faces import LEAVES_UP, Faces, over_wall, sink_row
-from kernels.flood.sweep import row_max, row_sum
+from kernels.flood.rows import row_max, row_sum
 from kernels.flood.water import (
     SUM_CLIPPED,
     SUM_DRAINED,

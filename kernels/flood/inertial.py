@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import kernel, prange, threads_for
+from kernels.flood import rows as row
 from kernels.flood import sweep as at
 from kernels.flood.blocks import (
     COLUMNS,
@@ -42,7 +43,7 @@ from kernels.flood.blocks import (
 )
 from kernels.flood.edges import Edges, add_moved, beyond_m, hold_edges, ready
 from kernels.flood.faces import Faces, no_faces
-from kernels.flood.sweep import row_sum
+from kernels.flood.rows import row_sum
 from kernels.flood.water import (
     GRAVITY,
     SUM_CLIPPED,
@@ -76,6 +77,8 @@ class _Work(NamedTuple):
 
     room: tuple[Sums, Floats, Floats, Bits, Bits, Sums, Sums, Floats]
     bits: Bits
+    keys: row.Bits
+    deep_keys: row.Bits
     sums: Sums
     row_share: Sums
     rain_ends: Sums
@@ -162,13 +165,14 @@ def advance(
     held = edges is not None
     edges = ready(edges, ground)
     clock[_BEYOND_M] = beyond_m(edges, ground) if held else 0.0
-    numbers = np.zeros(at.NUMBERS, ground.bed_m.dtype)
-    numbers[[at.THETA2, at.SIDE2]] = 2 * theta, 1 - theta
-    numbers[[at.FROUDE, at.CAP]] = froude, froude * math.sqrt(GRAVITY)
-    numbers[[at.DRY, at.EIGHTH, at.HALF, at.ONE]] = dry_m, 0.125, 0.5, 1.0
-    numbers[at.TINY] = 1e-20  # keeps a cell without outflow from dividing by zero
-    numbers[at.KEEP] = 1.0 - 16.0 * np.finfo(numbers.dtype).eps
+    numbers = np.zeros(row.NUMBERS, ground.bed_m.dtype)
+    numbers[[row.THETA2, row.SIDE2]] = 2 * theta, 1 - theta
+    numbers[[row.FROUDE, row.CAP]] = froude, froude * math.sqrt(GRAVITY)
+    numbers[row.DRY] = dry_m
+    numbers[row.TINY] = 1e-20  # keeps a cell without outflow from dividing by zero
+    numbers[row.KEEP] = 1.0 - 16.0 * np.finfo(numbers.dtype).eps
     whole = np.int32 if numbers.dtype == np.float32 else np.int64
+    key = np.uint32 if numbers.dtype == np.float32 else np.uint64
     columns = ground.bed_m.shape[1]
     blocks = new_blocks(ground)
     bands = blocks.share.size
@@ -185,6 +189,8 @@ def advance(
     work = _Work(
         room,
         bits=water.now.depth.view(whole),
+        keys=water.now.depth.view(key),
+        deep_keys=room[3].view(key),
         sums=np.zeros((bands + 2, 3)),
         row_share=np.zeros(bands + 2),
         rain_ends=rain_ends_s,
@@ -228,8 +234,8 @@ def _advance(
     bed, friction, share, drain, opening = ground
     h, c, qx, qy = water.now
     peak, peak_s, arrival_s = water.peak_m, water.peak_s, water.arrival_s
-    clock, numbers, rows, highest, lowest, drained, over_sides, between = work.room
-    bits = work.bits
+    clock, numbers, rows, highest, flags, rain_in, over_sides, between = work.room
+    bits, keys, deep_keys = work.bits, work.keys, work.deep_keys
     awake, level, seen, rained_on, has_drain, thin, deep, deep_bits, left, band_share = blocks
     edge_kind, edge_value, edge_flux = work.edge_kind, work.edge_value, work.edge_flux
     first_x, at_x, crest_x, share_x, first_y, at_y, crest_y, share_y, weir = faces[:9]
@@ -237,14 +243,14 @@ def _advance(
     bands = band_share.size
     for b in prange(bands):
         look_over(b, Ground(bed, friction, share, drain, opening), State(h, c, qx, qy), bits, peak,
-                  clock[_ARRIVED_M], Seen(highest[b], lowest[b], drained[b], rows[b, 0]),
+                  clock[_ARRIVED_M], Seen(highest[b], flags[b], rain_in[b], rows[b, 0]),
                   Blocks(awake, level, seen, rained_on, has_drain, thin, deep, deep_bits, left,
                          band_share))  # fmt: skip
     work.row_share[1:-1] = band_share
     mind_walls(faces, blocks)
     steps = 0
     while clock[_T] < clock[_END] and steps < clock[_MOST_STEPS]:
-        deepest = max(settle(blocks, np.float64(numbers[at.DRY])), clock[_BEYOND_M])
+        deepest = max(settle(blocks, np.float64(numbers[row.DRY])), clock[_BEYOND_M])
         if not deepest < WALL_M / 2:
             break
         before = clock[_T]
@@ -256,7 +262,7 @@ def _advance(
             hold_edges(edge_kind, edge_value, edges.curves, ground, water.now,
                        at.step_of(numbers), edge_flux)  # fmt: skip
             mind_edges(edge_flux, (h.shape[0] - 2, h.shape[1] - 2), blocks)
-        wake(blocks, numbers[at.RAIN] > 0.0, not work.skip_dry)
+        wake(blocks, numbers[row.RAIN] > 0.0, not work.skip_dry)
         steps += 1
         watch = last or (water.steps[0] + steps) % clock[_EVERY] == 0
         for e in prange(bands + 1):
@@ -272,8 +278,8 @@ def _advance(
                        at.Special(Faces(first_x, at_x, crest_x, share_x, first_y, at_y, crest_y,
                                         share_y, weir, first_sink, at_sink, sunk_m),
                                 edge_kind, edge_flux),
-                       bits,
-                       at.Scratch(rows[b], highest[b], lowest[b], drained[b], over_sides[b]),
+                       keys,
+                       at.Scratch(rows[b], deep_keys[b], over_sides[b]),
                        between,
                        Blocks(awake, level, seen, rained_on, has_drain, thin, deep, deep_bits, left,
                               band_share))  # fmt: skip
@@ -286,15 +292,15 @@ def _advance(
                 for k in range(left.shape[1]):
                     total += left[b, k, place]
                 work.sums[b + 1, place] = total
-        book(water.ledger, work.sums, work.row_share, np.float64(numbers[at.RAIN]),
-             np.float64(numbers[at.DT_DX]), clock[_CELL] * clock[_CELL])  # fmt: skip
+        book(water.ledger, work.sums, work.row_share, np.float64(numbers[row.RAIN]),
+             np.float64(numbers[row.DT_DX]), clock[_CELL] * clock[_CELL])  # fmt: skip
         if edge_kind.size:
-            _count_edges(edges, qx, qy, np.float64(numbers[at.DT_DX]) * clock[_CELL] ** 2)
+            _count_edges(edges, qx, qy, np.float64(numbers[row.DT_DX]) * clock[_CELL] ** 2)
     water.steps[0] += steps
     return steps
 
 
-@kernel
+@kernel(part=True)
 def _count_edges(edges: Edges, qx: Floats, qy: Floats, m3_per_flux: float) -> None:
     """Add to each edge cell's account what went through it in a step."""
     rows, columns = qx.shape[0] - 2, qx.shape[1] - 3
@@ -307,13 +313,13 @@ def _count_edges(edges: Edges, qx: Floats, qy: Floats, m3_per_flux: float) -> No
         add_moved(edges.moved_m3, e + rows, -np.float64(qx[j + 1, columns + 1]) * m3_per_flux)
 
 
-@kernel
+@kernel(part=True)
 def _columns(first: int, end: int, m: int) -> tuple[int, int]:
     """Columns of a run of blocks, the ring counted."""
     return 1 + first * COLUMNS, min(m, 1 + end * COLUMNS)
 
 
-@kernel
+@kernel(part=True)
 def _between(
     e: int, ground: Ground, now: State, numbers: Floats, special: at.Special,
     between: Floats, awake: NDArray[np.uint8],
@@ -324,25 +330,19 @@ def _between(
     first, end = next_run(awake[e], awake[e + 1], 0)
     while first < end:
         run = _columns(first - 1, end - 1, m)
-        at.between_bands(j, run, ground, now, numbers, special, _rows_between(between[e]))
+        at.between_bands(j, run, ground, now, numbers, special, between[e])
         first, end = next_run(awake[e], awake[e + 1], end)
 
 
-@kernel
-def _rows_between(rows: Floats) -> at.BetweenBands:
-    return at.BetweenBands(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6], rows[7],
-                           rows[8])  # fmt: skip
-
-
-@kernel
+@kernel(part=True)
 def _move_band(
     b: int, ground: Ground, now: State, numbers: Floats, special: at.Special,
-    bits: Bits, scratch: at.Scratch, between: Floats, blocks: Blocks,
+    bits: row.Bits, scratch: at.Scratch, between: Floats, blocks: Blocks,
 ) -> None:  # fmt: skip
     """Take one time step in band `b`, where it is awake."""
     m, c = now.depth.shape[1] - 1, b + 1
     span = (1 + b * ROWS, min(1 + b * ROWS + ROWS, now.depth.shape[0] - 1))
-    above, below = _rows_between(between[b]), _rows_between(between[c])
+    above, below = between[b], between[c]
     awake = blocks.awake[c]
     first, end = next_run(awake, awake, 0)
     while first < end:
@@ -353,56 +353,58 @@ def _move_band(
         at.sweep_run(span, run, ground, now, numbers, special, bits, scratch, above, below, drains)
         for k in range(first - 1, end - 1):
             _note_block(b, k, span, now, scratch, above, below, blocks, drains)
-        at.fill_ring(span, run, ground.opening, now, numbers[at.ONE])
+        at.fill_ring(span, run, ground.opening, now)
         first, end = next_run(awake, awake, end)
 
 
-@kernel
+@kernel(part=True)
 def _note_block(
     b: int, k: int, span: tuple[int, int], now: State, scratch: at.Scratch,
-    above: at.BetweenBands, below: at.BetweenBands, blocks: Blocks, drains: bool,
+    above: Floats, below: Floats, blocks: Blocks, drains: bool,
 ) -> None:  # fmt: skip
     """Note the deepest water of a block, and what left it by drains and over the edges."""
     past, m = now.depth.shape[0] - 1, now.depth.shape[1] - 1
     first, end = span
     a, z = _columns(k, k + 1, m)
-    highest, lowest = scratch.highest[a], scratch.lowest[a]
+    highest = scratch.highest[a]
     for i in range(a, z):
         highest = max(highest, scratch.highest[i])
-        lowest = min(lowest, scratch.lowest[i])
     blocks.bits[b, k] = highest
     blocks.sums[b, k, SUM_CLIPPED] = 0.0
-    if lowest < 0:
-        made = _lift(now.depth[first:end, a:z])
+    if blocks.bits[b, k] < 0:
+        made, deepest = _lift(now.depth[first:end, a:z])
         blocks.sums[b, k, SUM_CLIPPED] = made
-        if np.isnan(made):
-            blocks.deepest[b, k] = np.inf
-    blocks.sums[b, k, SUM_DRAINED] = row_sum(scratch.drained[a:z]) if drains else 0.0
+        blocks.deepest[b, k] = deepest
+    drained = 0.0
+    if drains:
+        drained = row_sum(scratch.rows[at.DRAINED, a:z]) + row_sum(scratch.rows[at.MISSED, a:z])
+    blocks.sums[b, k, SUM_DRAINED] = drained
     out = 0.0
     if a == 1:
         out += scratch.over_sides[0]
     if z == m:
         out += scratch.over_sides[1]
     if first == 1:
-        out -= row_sum(above.limited[a:z])
+        out -= row_sum(above[at.LIMITED, a:z])
     if end == past:
-        out += row_sum(below.limited[a:z])
+        out += row_sum(below[at.LIMITED, a:z])
     blocks.sums[b, k, SUM_OUT] = out
 
 
-@kernel
-def _lift(depth: Floats) -> float:
-    """Raise what rounding left below zero; metres of water made, NaN where a depth is none."""
-    made = 0.0
+@kernel(part=True)
+def _lift(depth: Floats) -> tuple[float, float]:
+    """Raise what rounding left below zero; metres of water made, deepest: inf where it is none."""
+    made, deepest = 0.0, 0.0
     for j in range(depth.shape[0]):
         for i in range(depth.shape[1]):
             if not depth[j, i] >= 0.0:
                 made -= np.float64(depth[j, i])
                 depth[j, i] = 0.0 if depth[j, i] < 0.0 else depth[j, i]
-    return made
+            deepest = max(deepest, np.float64(depth[j, i]))
+    return made, np.inf if np.isnan(made) else deepest
 
 
-@kernel
+@kernel(part=True)
 def _watch_band(
     b: int, h: Floats, peak: Floats, peak_s: NDArray[np.float32], arrival_s: NDArray[np.float32],
     time_s: float, arrived_m: float, seen: NDArray[np.uint8],
@@ -419,7 +421,7 @@ def _watch_band(
     seen[b] = 0
 
 
-@kernel
+@kernel(part=True)
 def _set_step(
     clock: Sums, numbers: Floats, deepest: float, rain_ends: Sums, rain_mps: Sums
 ) -> bool:
@@ -429,11 +431,9 @@ def _set_step(
     if deepest > 0.0:
         dt = min(dt, clock[_ALPHA] * cell / math.sqrt(GRAVITY * deepest))
     clock[_T], dt, rate = next_step(clock[_T], end, dt, rain_ends, rain_mps)
-    numbers[at.DT] = dt
-    numbers[at.DT_DX] = dt / cell
-    numbers[at.DX_DT] = cell / dt
-    numbers[at.G2_DT_DX] = 2.0 * GRAVITY * dt / cell
-    for k in range(len(at.POWER)):
-        numbers[at.P0 + k] = at.POWER[k] * dt
-    numbers[at.RAIN] = rate * dt
+    numbers[row.DT] = dt
+    numbers[row.DT_DX] = dt / cell
+    numbers[row.DX_DT] = cell / dt
+    numbers[row.G2_DT_DX] = 2.0 * GRAVITY * dt / cell
+    numbers[row.RAIN] = rate * dt
     return bool(clock[_T] >= end)

@@ -241,7 +241,7 @@ def next_step(
     return (stop if parts <= 1 else t + dt), dt, rate
 
 
-@kernel
+@kernel(part=True, apart=True)
 def watch_row(
     depth: Floats, peak: Floats, peak_s: Floats, arrival_s: Floats, time_s: float, arrived_m: float
 ) -> None:

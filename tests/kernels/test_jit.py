@@ -344,6 +344,57 @@ except TypeError as error:
     assert answer["good"] == 1.0
 
 
+PARTS = """
+from kernels._jit import kernel
+@kernel(part=True, apart=True)
+def added(out, row):
+    for i in range(out.size):
+        out[i] += row[i]
+    return out[0]
+@kernel
+def all_added(out, rows):
+    for k in range(rows.shape[0]):
+        added(out[1:], rows[k, 1:])
+    return out
+@kernel(part=True)
+def half(row):
+    return row[row.size // 2 :], 2
+@kernel
+def first_of_half(row):
+    return half(row)[0][0]
+"""
+
+
+def test_a_part_serves_kernels_and_refuses_python(child: Child) -> None:
+    child.write("parts", PARTS)
+    script = """
+import sys
+import numba
+import numpy as np
+from kernels.parts import added, all_added, first_of_half
+said = []
+def refused(function, *args):
+    try:
+        function(*args)
+    except (TypeError, numba.TypingError) as error:
+        said.append(str(error))
+out, rows = np.zeros(4), np.arange(8.0).reshape(2, 4)
+refused(added, out, rows[0])
+held = sys.getrefcount(out)
+total = all_added(out, rows).tolist()
+refused(added, out, rows[0])
+refused(first_of_half, out)
+report(total=total, said=said, held=sys.getrefcount(out) - held)
+"""
+    for _ in range(2):  # compiled, and from the cache
+        answer = child.answer(script)
+        assert answer["total"] == [0.0, 6.0, 8.0, 10.0]
+        assert answer["held"] == 0
+        first, again, array = answer["said"]
+        assert first == again == "added is a part of other kernels; call those"
+        assert "half is a part of other kernels and must not return an array" in array
+
+
 def test_parallel_means_loops_only_so_sums_do_not_depend_on_threads(child: Child) -> None:
     child.write(
         "sums",
