@@ -91,6 +91,7 @@ class Window:
         self._wanted: bool | None = None  # the next: coarse, full, none
         self._timer: asyncio.TimerHandle | None = None
         self._hit: Hit | None = None
+        self._rows: list[list[str]] = []
         self._selection: tuple[str, ...] = ()
         self._held: tuple[float, float] | None = None
         self._moved = 0.0
@@ -140,7 +141,7 @@ class Window:
         self._server = server = Server(name=self._secret)
         server.client_type = "vue3"
         server.cli.set_defaults(authKey=self._secret)
-        server.state.update({"frame": "", "count": 0, "rows": []})
+        server.state.update({"frame": "", "count": 0})
         for name, action in self._actions().items():
             server.trigger(name)(action)
         _layout(server, self._scene.size)
@@ -217,9 +218,8 @@ class Window:
             rows = [[messages.text("scenes.window.place", lang=self._scene.lang), place]]
             if hit.id is not None:
                 self._selection = (hit.id,)
-                rows = [["id", hit.id], *self._attributes(hit.id), *rows]
-        with self._server.state as state:
-            state.rows = rows
+                rows = [*self._attributes(hit.id), *rows]
+        self._rows = rows
         self._show(coarse=False)
 
     def _attributes(self, id_: str) -> list[list[str]]:
@@ -227,15 +227,15 @@ class Window:
             self._objects = objects_of(self._scene, self._view, self._picture)
         number = self._objects.number.get(id_)
         if number is None:
-            return []
+            return [["id", id_]]
         at = int(np.searchsorted(self._objects.first, number, side="right")) - 1
         table = self._objects.tables[at]
         lang = self._scene.lang
-        rows = [["", messages.title(kind(table.kind).titles, lang=lang)]]
+        rows = [[messages.title(kind(table.kind).titles, lang=lang), id_]]
         for field in table.fields:
             text = _written(table.columns[field.name][number - self._objects.first[at]])
             if text:
-                unit = f" {field.unit}" if field.unit else ""
+                unit = "" if field.unit in ("", "1", "a") else f" {field.unit}"
                 rows.append([messages.title(field.titles, lang=lang) or field.name, text + unit])
         return rows
 
@@ -284,7 +284,36 @@ class Window:
         picture = replace(self._picture, camera=self._camera, labels=labels)
         moved = self._camera is not self._picture.camera
         scene = replace(self._scene, camera="oblique") if moved else self._scene
-        return overlay.lay_over(pixels, scene, self._view, self._result, picture)
+        image = overlay.lay_over(pixels, scene, self._view, self._result, picture)
+        _card(image, self._rows)
+        return image
+
+
+def _card(image: Any, rows: list[list[str]]) -> None:
+    """Write what was clicked on the left, in the font of pictures: a browser may lack ours."""
+    from PIL import ImageDraw
+
+    if not rows:
+        return
+    wide, high = image.size
+    unit = max(9, round(high / 48))
+    text = overlay.font(unit)
+    pen = ImageDraw.Draw(image)
+    most = int((0.52 * high) // (1.5 * unit))
+    rows = [*rows[: most - 1], ["…", ""]] if len(rows) > most else rows
+    left = max(pen.textlength(name, font=text) for name, _ in rows) + unit
+    right = max(pen.textlength(told, font=text) for _, told in rows)
+    across = min(left + right + 1.6 * unit, 0.6 * wide)
+    x, y = high / 42, 0.15 * high  # below the title
+    box = (x, y, x + across, y + len(rows) * 1.5 * unit + unit)
+    pen.rounded_rectangle(box, 0.3 * unit, fill=(255, 255, 255))
+    for number, (name, told) in enumerate(rows):
+        at = y + 0.4 * unit + 1.5 * unit * number
+        fits = told
+        while fits and left + pen.textlength(fits, font=text) > across - 1.4 * unit:
+            fits = fits[:-2].rstrip("…") + "…" if len(fits) > 2 else ""
+        pen.text((x + 0.8 * unit, at), name, font=text, fill=(86, 92, 100))
+        pen.text((x + 0.8 * unit + left, at), fits, font=text, fill=(34, 38, 44))
 
 
 def _encoded(image: Any, form: str, quality: int = 0) -> bytes:
@@ -310,14 +339,14 @@ def _unkept(answering: Any) -> None:
 
 
 def _layout(server: Any, size: tuple[int, int]) -> None:
-    """Lay the page out: the picture, and a table of what was clicked."""
+    """Lay the page out: the picture, and what a hand on it says."""
     from trame_client.ui.html import DivLayout
     from trame_client.widgets import html
 
     at = "$event.offsetX / $event.target.clientWidth, $event.offsetY / $event.target.clientHeight"
     push = "!!($event.shiftKey || ($event.buttons & 6))"
     names = ["pointerdown", "pointermove", "pointerup", "wheel", "contextmenu", "load"]
-    with DivLayout(server, style="position:relative;line-height:0"):
+    with DivLayout(server, style="position:fixed;left:0;top:0;line-height:0"):
         html.Img(
             src=("frame",),
             draggable="false",
@@ -332,17 +361,3 @@ def _layout(server: Any, size: tuple[int, int]) -> None:
             contextmenu="$event.preventDefault()",
             load="trigger('seen', [count])",
         )
-        with (
-            html.Div(v_if=("rows.length",), style=_CARD),
-            html.Table(),
-            html.Tr(v_for="row in rows"),
-        ):
-            html.Td("{{ row[0] }}", style="color:#565c64;padding-right:8px")
-            html.Td("{{ row[1] }}")
-
-
-_CARD = (
-    "position:absolute;right:1.5%;top:38%;max-width:34%;max-height:50%;overflow:auto;"
-    "background:#fffffff2;border-radius:4px;padding:6px 10px;line-height:1.35;"
-    "font:12px sans-serif;color:#22262c"
-)
