@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim.crs import parse_height_datum
-from cim.errors import FrameError
+from cim.errors import FrameError, SourceError
 from cim.flood.borders import Border
 from cim.flood.tables import number, read_table
 from cim.model.grid import GridFrame
@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 
 _SERIES = {"stage": ("time_s", "level_m"), "discharge": ("time_s", "flow_m3s"),
            "normal": ("time_s", "slope"), "rating": ("level_m", "flow_m3s")}  # fmt: skip
+_COLUMNS = ("side", "kind", "value", "series", "from", "to", "name", "datum")
 _NO_LEVEL = (None, "unknown", "relative")
 
 
@@ -50,7 +51,12 @@ def read_borders(path: Path, frame: GridFrame, *, height_datum: str | None) -> l
         A border that cannot be.
     """
     borders = []
-    for row in read_table(path, ("side", "kind")):
+    table = read_table(path, ("side", "kind"))
+    odd = sorted({str(name) for name in table[0] if name} - set(_COLUMNS))
+    if odd:  # a misnamed datum would else be no datum
+        told = {"columns": ", ".join(odd), "known": ", ".join(_COLUMNS)}
+        raise SourceError("flood.border_columns", given=path.name, values=told)
+    for row in table:
         kind, side = (str(row[c] or "").strip().lower() for c in ("kind", "side"))
         if _said(row, "datum") and kind in {"stage", "rating"}:
             _same_datum(_said(row, "datum"), height_datum, path)

@@ -67,11 +67,15 @@ def read_rain(path: Path, *, until_s: float | None) -> tuple[list[float], list[f
     SourceError
         The file cannot be read, or lacks a number.
     RequestError
-        The rain has no end.
+        The rain has no end, or times that do not ascend from 0 on.
     """
     rows = read_table(path, ("time_s", "rain_mm_h"))
     times = [number(row, "time_s", path) for row in rows]
     rates = [number(row, "rain_mm_h", path) for row in rows]
+    for before, after in zip([-1.0, *times[:-1]], times, strict=True):
+        if not after > before or after < 0.0:
+            values = {"time": f"{after:g}", "before": f"{max(before, 0.0):g}"}
+            raise RequestError("flood.rain_times", given=path.name, values=values)
     if times[0] > 0.0:  # dry before the first
         times, rates = [0.0, *times], [0.0, *rates]
     if until_s is None:

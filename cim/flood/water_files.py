@@ -52,6 +52,7 @@ RASTERS: Mapping[str, str] = {
 """Files of a run, and the attribute of `WaterRun` that each holds."""
 
 
+_LEAST_M, _MOST_M = -500.0, 9000.0  # the Dead Sea's shore lies at -430 m
 _DEGREE_CELLS = 0.05  # smaller ones may be degrees where coordinates could be
 
 
@@ -61,6 +62,7 @@ class _Raster:
     frame: GridFrame
     crs: Any
     notes: tuple[str, ...]
+    bands: int = 1
 
 
 def flood_files(
@@ -131,17 +133,20 @@ def flood_files(
         than there is; a checkpoint of another question.
     """
     numerics = Numerics(solver, order, precision)
+    if threads < 1:
+        raise RequestError("flood.threads", given=threads)
     enough_memory(memory_mb(_cells(dem), numerics), cells=_cells(dem))
     ground = _raster(dem, heights=True)
     frame = ground.frame
     datum, notes = _trusted(ground, dem, crs, height_datum)
-    notes += ground.notes
+    _heights(ground.values, dem)
+    notes += [*ground.notes, *_passed_over(ground, dem, numerics)]
     if rain is not None and rain_mm_h is not None:
         raise RequestError("flood.rain_twice", given=rain.name)
     ends, rates = ([], []) if rain_mm_h is None else ([duration_s], [rain_mm_h])
     if rain is not None:
         ends, rates = read_rain(rain, until_s=duration_s)
-    places = _gauges(gauges, frame)
+    places = _gauges(gauges, ground)
     edges: Any = boundary
     if boundary not in {"wall", "free"}:
         if Path(boundary).suffix.lower() != ".csv":
@@ -152,8 +157,8 @@ def flood_files(
     if not comes and all(given is None for given in (rain, rain_mm_h, inflow, depth0)):
         raise RequestError("flood.dry", given=dem.name)
     n = _manning(manning, frame)
-    still = 0.0 if depth0 is None else np.nan_to_num(_fitting(depth0, frame))
-    springs = _inflows(inflow, frame)
+    still = _still(depth0, ground, notes)
+    springs = _inflows(inflow, ground, duration_s)
     if cost_only:
         foreseen = foresee(
             ground.values, cell_m=frame.cell_m, numerics=numerics, duration_s=duration_s,
@@ -268,7 +273,7 @@ def _raster(path: Path, *, heights: bool = False) -> _Raster:
                 values = values * data.scales[0] + data.offsets[0]
                 frame = GridFrame(move.c, move.f, float(move.a), data.height, data.width)
                 notes = tuple(messages.text("source.nodata_undeclared", one) for one in marks)
-                return _Raster(values, frame, data.crs, notes)
+                return _Raster(values, frame, data.crs, notes, data.count)
     except (RasterioError, OSError) as error:
         values_ = {"why": str(error)}
         raise SourceError("source.unreadable", given=path.name, values=values_) from error
@@ -290,14 +295,50 @@ def _manning(text: str, frame: GridFrame) -> Array | float:
         return _fitting(Path(text), frame)
 
 
-def _cell(x: float, y: float, frame: GridFrame, name: str) -> tuple[int, int]:
-    row, col, inside = frame.cell_of(np.array([x]), np.array([y]))
-    if not inside[0]:
+def _passed_over(ground: _Raster, dem: Path, numerics: Numerics) -> list[str]:
+    """Say what was given and does not count."""
+    notes = []
+    if ground.bands > 1:
+        notes.append(messages.text("flood.note.bands", {"given": dem.name, "bands": ground.bands}))
+    if numerics.solver == "inertial" and numerics.order == 2:
+        notes.append(messages.text("flood.note.order", {"given": numerics.order}))
+    return notes
+
+
+def _still(path: Path | None, ground: _Raster, notes: list[str]) -> Array | float:
+    """Water at the start; cells without a depth begin dry, and a note says how many."""
+    if path is None:
+        return 0.0
+    depth = _fitting(path, ground.frame)
+    unknown = int((np.isnan(depth) & np.isfinite(ground.values)).sum())
+    if unknown:
+        said = {"given": path.name, "cells": unknown}
+        notes.append(messages.text("flood.note.depth0_holes", said))
+    return np.nan_to_num(depth)
+
+
+def _heights(values: Array, dem: Path) -> None:
+    """Refuse heights that no ground has: a mark for missing that the file does not name as such.
+
+    Raises
+    ------
+    SourceError
+        Some are such.
+    """
+    odd = (values < _LEAST_M) | (values > _MOST_M)
+    if odd.any():
+        told = {"cells": int(odd.sum()), "value": f"{float(values[odd][0]):g}"}
+        raise SourceError("flood.heights", given=dem.name, values=told)
+
+
+def _cell(x: float, y: float, ground: _Raster, name: str) -> tuple[int, int]:
+    row, col, inside = ground.frame.cell_of(np.array([x]), np.array([y]))
+    if not inside[0] or np.isnan(ground.values[row[0], col[0]]):
         raise RequestError("flood.not_on_ground", given=name)
     return int(row[0]), int(col[0])
 
 
-def _inflows(path: Path | None, frame: GridFrame) -> list[Inflow]:
+def _inflows(path: Path | None, ground: _Raster, duration_s: float) -> list[Inflow]:
     if path is None:
         return []
     series: dict[tuple[float, float], list[tuple[float, float]]] = {}
@@ -308,19 +349,24 @@ def _inflows(path: Path | None, frame: GridFrame) -> list[Inflow]:
     for (x, y), pairs in series.items():
         times, flows = np.array(pairs, np.float64).T
         if not (np.diff(times) > 0).all():
-            raise RequestError("flood.inflow_times", given=f"{x:g}, {y:g}")
-        row_at, col_at = _cell(x, y, frame, f"{x:g}, {y:g}")
-        out.append(Inflow(row_at, col_at, times, flows))
+            raise RequestError("flood.inflow_times", given=f"{x:.10g}, {y:.10g}")
+        one = Inflow(*_cell(x, y, ground, f"{x:.10g}, {y:.10g}"), times, flows)
+        if (flows >= 0).all() and (flows > 0).any() and not one.volume_m3(0.0, duration_s) > 0.0:
+            until = {"until": f"{duration_s:g}"}
+            raise RequestError("flood.inflow_never", given=f"{x:.10g}, {y:.10g}", values=until)
+        out.append(one)
     return out
 
 
-def _gauges(path: Path | None, frame: GridFrame) -> dict[str, tuple[int, int]]:
-    if path is None:
-        return {}
-    return {
-        row["name"]: _cell(number(row, "x", path), number(row, "y", path), frame, row["name"])
-        for row in read_table(path, ("name", "x", "y"))
-    }
+def _gauges(path: Path | None, ground: _Raster) -> dict[str, tuple[int, int]]:
+    out: dict[str, tuple[int, int]] = {}
+    for row in [] if path is None else read_table(path, ("name", "x", "y")):
+        name = str(row["name"] or "").strip()
+        if not name or name in out:
+            raise RequestError("flood.gauge_name", given=name or "-")
+        assert path is not None
+        out[name] = _cell(number(row, "x", path), number(row, "y", path), ground, name)
+    return out
 
 
 def _write(
