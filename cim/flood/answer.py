@@ -241,6 +241,8 @@ def _notes(
     rules = ("flood.arrival_depth_m", "flood.lane_depth_m", "flood.ground_floor_depth_m")
     for key, given in setting.notes:
         yield _both(key, given=given)
+    if setting.works is not None and asked.numerics.solver == "inertial":
+        yield _both("flood.note.structures_inertial", given=f"{setting.works.most_lift_m:.3f}")
     yield from _unclosed(setting, pipes)
     for key in dict.fromkeys(reason for _, reason in setting.left_out):
         count = sum(reason == key for _, reason in setting.left_out)

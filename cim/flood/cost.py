@@ -118,8 +118,20 @@ def foresee(
         cells=cells,
         memory_mb=memory_mb(cells, numerics, frames=frames),
         steps=steps,
-        cpu_s=steps * cells / _cells_per_cpu_s(bed_m, pilot, numerics, cell_m),
+        cpu_s=steps * _swept(bed_m, numerics) / _cells_per_cpu_s(bed_m, pilot, numerics, cell_m),
     )
+
+
+def _swept(bed_m: Array, numerics: Numerics) -> int:
+    """Return the cells a step goes over; the inertial solver skips blocks of closed ones."""
+    if numerics.solver != "inertial":
+        return int(np.size(bed_m))
+    from kernels.flood.blocks import COLUMNS, ROWS
+
+    rows, cols = np.shape(bed_m)
+    some = np.add.reduceat(np.isfinite(bed_m).astype(np.int64), np.arange(0, rows, ROWS), axis=0)
+    some = np.add.reduceat(some, np.arange(0, cols, COLUMNS), axis=1)
+    return min(int((some > 0).sum()) * ROWS * COLUMNS, int(np.size(bed_m)))
 
 
 def _coarser(border: Border, times: int) -> Border:

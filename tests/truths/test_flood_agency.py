@@ -114,6 +114,8 @@ def test_3_momentum_carries_water_over_a_bump_that_holds_it_at_rest() -> None:
     slow = run_water(bed, cell_m=5.0, duration_s=900.0, manning=0.01, inflows=inflows,
                      precision="f64")  # fmt: skip
     over["inertial"] = 25.0 * float(slow.depth_m[:, x > 150].sum())
+    way = (x > 20.0) & (x < 125.0)  # down to the foot of the bump
+    assert (slow.valid[:, way] == 0).all()  # too much went over, and the mask says on what way
     told = ", ".join(f"{name} {volume:.0f} m3" for name, volume in over.items())
     print(f"EA test 3 (rebuilt, unverified): over the bump went {told} of 982; "
           f"at rest all of it stays")  # fmt: skip
