@@ -31,12 +31,16 @@ _TRIAL_S = 0.3
 _ARRAYS = {("inertial", 1): 13, ("inertial", 2): 13, ("godunov", 1): 14, ("godunov", 2): 18}
 _FIXED_BYTES = 8 + 8 + 8 + 13  # terrain and its copies in float64, peak times, what looks keep
 _ANSWER_BYTES = 8 * 4  # fields of the answer
+# Of a twin's run, which keeps depths over time: its site in float64 (bed, rain, Manning's n,
+# drains), the fine ground under its cells twice, levels of a verdict.
+_TWIN_BYTES = 8 * 4 + 4 * 4 * 2 + 8 * 5
 
 
 def memory_mb(cells: int, numerics: Numerics, *, frames: int = 0) -> float:
     """Return the most memory that a run takes, MB: water, looks, and the answer's fields."""
     wide = 4 if numerics.precision == "f32" else 8
     each = _ARRAYS[numerics.solver, numerics.order] * wide + _FIXED_BYTES + _ANSWER_BYTES
+    each += _TWIN_BYTES if frames else 0
     return cells * (each + 4.0 * frames) / 1e6
 
 

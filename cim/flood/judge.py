@@ -364,7 +364,7 @@ def _underground(
     cell = np.where(reached, sills.cell, 0)
     if watched is None:
         series_s = times_s
-        depth = np.asarray(depth_m, np.float64).reshape(len(times_s), -1)[:, cell]
+        depth = np.asarray(depth_m).reshape(len(times_s), -1)[:, cell].astype(np.float64)
     else:
         series_s, depth = watched
     level = np.where(depth > 1e-3, site.bed_m.ravel()[cell] + depth, np.nan)

@@ -79,5 +79,6 @@ def fine_ground(terrain: Grid, frame: GridFrame) -> FineGround:
             values={"got": terrain.frame.shape, "want": (rows * factor, cols * factor)},
         )
     blocks = terrain.values[: rows * factor, : cols * factor].reshape(rows, factor, cols, factor)
-    heights = np.sort(blocks.transpose(0, 2, 1, 3).reshape(rows * cols, factor**2), axis=1)
+    heights = blocks.transpose(0, 2, 1, 3).reshape(rows * cols, factor**2).copy()
+    heights.sort(axis=1)
     return FineGround(heights, np.isfinite(heights).sum(axis=1), (rows, cols))

@@ -45,8 +45,8 @@ def refusal(folder: Path, dem: Any = GROUND, **options: Any) -> CimError:
     return caught.value
 
 
-@pytest.mark.parametrize("value", [-9999.0, -32768.0, 1e5, -3.4e38])
-def test_a_mark_for_missing_that_is_not_named_as_such_is_no_height(
+@pytest.mark.parametrize("value", [-1234.0, 1e5, 2e9])
+def test_heights_that_no_ground_has_are_refused_until_they_are_named_as_missing(
     tmp_path: Path, value: float
 ) -> None:
     z = GROUND.copy()
@@ -54,9 +54,19 @@ def test_a_mark_for_missing_that_is_not_named_as_such_is_no_height(
     error = refusal(tmp_path, z)
     assert error.key == "flood.heights"
     assert "6 cells" in error.message("en")
-    if value < 0:
-        named = raster(tmp_path / "n.tif", z, nodata=value)
-        assert asked(tmp_path, named)["closed_cells"] == 6
+    named = raster(tmp_path / "n.tif", z, nodata=value)
+    assert asked(tmp_path, named)["closed_cells"] == 6
+
+
+@pytest.mark.parametrize("value", [-9999.0, -32768.0, -3.4e38])
+def test_a_usual_mark_for_missing_that_is_not_declared_is_left_out_and_noted(
+    tmp_path: Path, value: float
+) -> None:
+    z = GROUND.copy()
+    z[3:5, 4:7] = value
+    found = asked(tmp_path, z)
+    assert found["closed_cells"] == 6
+    assert len(found["notes"]) == 1 and "6 cells" in found["notes"][0]
 
 
 @pytest.mark.parametrize(
