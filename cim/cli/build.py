@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,7 @@ def verb(
     frame_height: Annotated[
         str | None, typer.Option("--frame-height", help=messages.text("cli.build.frame_height"))
     ] = None,
+    zone: Annotated[str | None, typer.Option(help=messages.text("cli.build.zone"))] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help=messages.text("cli.build.strict"))
     ] = False,
@@ -42,6 +44,7 @@ def verb(
 ) -> dict[str, Any]:
     """Build a twin."""
     from cim.sources import Parts, build_twin, district_from_files, read_district
+    from cim.sources.district import is_zone
     from cim.store import begun_rows, check_target
 
     with cpu_clock() as cpu_s, _show.progress() as job:
@@ -56,6 +59,10 @@ def verb(
             district = district_from_files(
                 files, crs=crs, height_datum=height_datum, kind=kind, at=point(at)
             )
+        if zone is not None:
+            if not is_zone(zone):
+                raise RequestError("source.zone", given=zone)
+            district = replaced(district, zone=zone)
         parts = Parts(out.with_name(out.name + ".work"))
         built = build_twin(
             district,

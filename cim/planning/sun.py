@@ -94,14 +94,16 @@ def sun(
     shares = _shares(table, ground.frame, shade, covered)
     job.step(4, 4, what="sun.casting")
     local = datetime.fromtimestamp(instant_s, UTC).astimezone(ZoneInfo(view.zone))
+    offset = local.strftime("%z")
+    clock = f"UTC{offset[:3]}:{offset[3:5]}"
     open_ground = ~covered & np.isfinite(shade)
     shaded = float((shade[open_ground] > 0).mean()) if open_ground.any() else 0.0
     cell_area = cell_m * cell_m
     return Result(
         question="sun",
         titles={
-            "en": f"Shadows, {local:%Y-%m-%d %H:%M}",
-            "zh": f"日影，{local:%Y-%m-%d %H:%M}",
+            "en": f"Shadows, {local:%Y-%m-%d %H:%M} {clock}",
+            "zh": f"日影，{local:%Y-%m-%d %H:%M} {clock}",
         },
         fields=(
             ResultField("shade_m", "m", "grid", shade, {"en": "In the shade", "zh": "阴影"}),

@@ -21,7 +21,7 @@ from cim.registry import standard
 from cim.sources.between import check_between
 from cim.sources.district import District, specs_from_files
 from cim.sources.doubled import tell_doubled
-from cim.sources.framing import common_frame
+from cim.sources.framing import common_frame, zone_there
 from cim.sources.gathering import Gathered, SourceRecord, record_of
 from cim.sources.osm import EDGE
 from cim.sources.parts import Parts, chain
@@ -147,7 +147,7 @@ def build_twin(
         rasters=made.grids,
         pool=made.meshes,
         body_pool=made.bodies,
-        zone=district.zone,
+        zone=district.zone or zone_there(chosen, report=report if near is None else Report()),
     )
     watched = read_observations(district.observations, sensors=_sensors(made.tables), report=report)
     _judge(report, "observations", strict=strict, accept_rejects=accept_rejects)

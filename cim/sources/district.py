@@ -18,7 +18,7 @@ from cim.sources.readers import outer_readers
 from cim.sources.rows import parts_of
 from cim.sources.spec import LayerSpec
 
-__all__ = ["District", "ObservationSpec", "read_district", "specs_from_files"]
+__all__ = ["District", "ObservationSpec", "is_zone", "read_district", "specs_from_files"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class District:
     frame, frame_height
         The twin's system and height datum; None: chosen from the files, said aloud.
     zone
-        Time zone.
+        Time zone (IANA name); empty where it goes by the place.
     layers, observations
         The files.
     illustrative
@@ -54,7 +54,7 @@ class District:
     title: Mapping[str, str] = field(default_factory=dict)
     frame: str | None = None
     frame_height: str | None = None
-    zone: str = "Asia/Shanghai"
+    zone: str = ""
     layers: tuple[LayerSpec, ...] = ()
     observations: tuple[ObservationSpec, ...] = ()
     illustrative: bool = False
@@ -75,6 +75,17 @@ _LAYER = {
 }  # fmt: skip
 _OBSERVATIONS = {"file": str, "source": str, "illustrative": bool}
 _TYPES = {str: "text", bool: "true or false", float: "number", dict: "table"}
+
+
+def is_zone(name: str) -> bool:
+    """Tell whether there is a time zone of that name."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def read_district(path: Path) -> District:
@@ -109,7 +120,7 @@ def read_district(path: Path) -> District:
         title=title,
         frame=twin.get("frame"),
         frame_height=twin.get("frame_height"),
-        zone=doc.zone(twin.get("zone", "Asia/Shanghai")),
+        zone=doc.zone(twin["zone"]) if "zone" in twin else "",
         layers=tuple(layers),
         observations=tuple(watched),
         illustrative=twin.get("illustrative", False),
@@ -249,11 +260,7 @@ class _Document:
 
     def zone(self, name: str) -> str:
         """Return a time zone's name that exists."""
-        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
+        if not is_zone(name):
             self.fail("source.toml_zone", "zone", {"zone": name})
         return name
 

@@ -12,6 +12,8 @@ from cim.crs import (
     Frame,
     check_area_of_use,
     choose_frame,
+    in_china,
+    lonlat,
     parse_crs,
     parse_height_datum,
     transform,
@@ -25,7 +27,7 @@ from cim.sources.raster import HEIGHT_KINDS
 from cim.sources.readers import look_at
 from cim.sources.report import Report
 
-__all__ = ["common_frame"]
+__all__ = ["common_frame", "zone_there"]
 
 
 def common_frame(
@@ -146,3 +148,18 @@ def _height_of(probes: list[Probe]) -> str | None:
         return parse_height_datum(str(min(said)[2]))
     declared = [one.spec.height_datum for one in probes if one.spec.height_datum]
     return declared[0] if declared else None
+
+
+def zone_there(frame: Frame, *, report: Report) -> str:
+    """Return the time zone a frame lies in: that of China there, else that of the meridian, told.
+
+    China has one zone. Elsewhere it is the nautical one, 15 degrees an hour; what the clocks
+    of the place show may be another, and one hour more in summer.
+    """
+    lon, lat = (float(part) for part in lonlat(frame, np.array([frame.origin]))[0])
+    if in_china(lon, lat):
+        return "Asia/Shanghai"
+    hours = round(lon / 15.0)
+    values = {"zone": f"UTC{hours:+d}", "lon": f"{lon:.2f}"}
+    report.note("source.zone_assumed", file="-", layer="-", values=values)
+    return f"Etc/GMT{-hours:+d}"  # POSIX counts westward

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import shapely
 
+from cim.cli import main
 from cim.crs import Frame, transform
 from cim.errors import CimError, FrameError, SourceError
 from cim.jobs import Job
-from cim.sources import build_twin, read_district
+from cim.sources import build_twin, district_from_files, read_district
+from cim.store import open_twin
 from tests.cim.sources import files as f
 
 NAMES = ["天津五大道", "民园体育场", "重庆道", "Minyuan"]
@@ -323,3 +325,33 @@ def test_the_sketch_of_wudadao_comes_in_whole() -> None:
     assert built.twin.frame.crs == "EPSG:4548" and built.twin.frame.height_datum == "cgvd1985"
     assert all(table.illustrative for table in built.twin.tables.values())
     assert len(built.observations) > 0
+
+
+@pytest.mark.parametrize(
+    ("crs", "x", "y", "zone", "told"),
+    [
+        ("EPSG:28992", 92_000, 437_000, "Etc/GMT+0", True),
+        ("EPSG:25833", 390_000, 5_820_000, "Etc/GMT-1", True),
+        ("EPSG:26918", 360_000, 4_350_000, "Etc/GMT+5", True),
+        ("EPSG:4548", f.EAST, f.NORTH, "Asia/Shanghai", False),
+    ],
+)
+def test_a_city_has_the_time_zone_of_its_place(
+    crs: str, x: float, y: float, zone: str, told: bool, tmp_path: Path
+) -> None:
+    shapes = [shapely.box(x + 20 * i, y, x + 20 * i + 9, y + 9) for i in range(4)]
+    path = f.write(tmp_path / "houses.gpkg", shapes, crs)
+    built = build_twin(district_from_files([path], crs=None, height_datum=None, kind="building"))
+    assert built.twin.zone == zone
+    assert ("source.zone_assumed" in [e.reason for e in built.report.entries]) is told
+
+
+def test_a_time_zone_is_given_and_must_exist(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, twin = f.write(tmp_path / "houses.gpkg", f.houses(4)), tmp_path / "t.cim"
+    ask = ["build", str(path), "--kind", "building", "-o", str(twin), "--zone"]
+    assert main([*ask, "Europe/Bonn"]) == 2
+    assert "no time zone Europe/Bonn" in capsys.readouterr().err
+    assert main([*ask, "Europe/Berlin"]) == 0
+    assert open_twin(twin).zone == "Europe/Berlin"
