@@ -44,6 +44,8 @@ _DMS = re.compile(
     r"([NSEW东西南北])?\s*(\d+(?:\.\d+)?)\s*°\s*(?:(\d+(?:\.\d+)?)\s*['′’]\s*)?"
     r"(?:(\d+(?:\.\d+)?)\s*(?:\"|″|”|'')\s*)?([NSEW东西南北])?"
 )
+_COMMA = re.compile(r"[+-]?(?:0|[1-9]\d*)(?:,\d+)?")
+_SURE_COMMA = re.compile(r"[+-]?(?:\d+,(?:\d{1,2}|\d{4,})|\d{4,},\d+|0,\d+)")
 _DELIMITERS = ",;\t|"
 _MOST_COLUMNS = 5_000
 _LARGEST_CELL = 64 << 20
@@ -61,6 +63,8 @@ class CsvTable:
         Its columns; those of numbers throughout are numbers.
     delimiter, strict
         How its rows are read.
+    commas
+        Which columns of numbers have a comma for the decimal point.
     """
 
     source: Path | str
@@ -68,6 +72,7 @@ class CsvTable:
     types: tuple[FieldType, ...]
     delimiter: str
     strict: bool
+    commas: tuple[bool, ...]
 
     def pieces(self, at_once: int) -> Iterator[dict[str, Column]]:
         """Yield the columns of so many rows at a time; once without rows where there is none."""
@@ -78,8 +83,10 @@ class CsvTable:
             columns = zip(*_filled(some, len(self.names)), strict=True)
             given = columns if some else ((),) * len(self.names)
             yield {
-                name: _typed(cells, type_)
-                for name, type_, cells in zip(self.names, self.types, given, strict=True)
+                name: _typed([c.replace(",", ".") for c in cells] if comma else cells, type_)
+                for name, type_, comma, cells in zip(
+                    self.names, self.types, self.commas, given, strict=True
+                )
             }
             some = list(islice(rows, at_once))
             if not some:
@@ -103,14 +110,19 @@ def look_at_csv(path: Path, encoding: str | None, report: Report, layer: str) ->
     delimiter = max(_DELIMITERS, key=first.split("\n", 1)[0].count)
     try:
         try:
-            return _look_through(path, source, delimiter, strict=True)
+            found = _look_through(path, source, delimiter, strict=True)
         except csv.Error as error:
             if "unexpected end" in str(error):
                 raise csv.Error("a quotation mark is opened and never closed") from error
-            return _look_through(path, source, delimiter, strict=False)
+            found = _look_through(path, source, delimiter, strict=False)
     except csv.Error as error:
         values = {"why": str(error)}
         raise SourceError("source.unreadable", given=path.name, values=values) from error
+    if any(found.commas):
+        names = [name for name, comma in zip(found.names, found.commas, strict=True) if comma]
+        values = {"columns": ", ".join(names)}
+        report.note("source.decimal_commas", file=path.name, layer=layer, values=values)
+    return found
 
 
 def _look_through(path: Path, source: Path | str, delimiter: str, *, strict: bool) -> CsvTable:
@@ -119,7 +131,7 @@ def _look_through(path: Path, source: Path | str, delimiter: str, *, strict: boo
     if not names or len(set(names)) < len(names) or "" in names or len(names) > _MOST_COLUMNS:
         values = {"heading": ", ".join(names)[:120] or "-"}
         raise SourceError("source.table_heading", given=path.name, values=values)
-    seen, before = [_Cells() for _ in names], 1
+    seen, before = [_Cells(commas=delimiter != ",") for _ in names], 1
     while some := list(islice(rows, BATCH)):
         long = next((i for i, row in enumerate(some) if len(row) > len(names)), None)
         if long is not None:
@@ -128,7 +140,8 @@ def _look_through(path: Path, source: Path | str, delimiter: str, *, strict: boo
         for one, cells in zip(seen, zip(*_filled(some, len(names)), strict=True), strict=True):
             one.add(cells)
         before += len(some)
-    return CsvTable(source, names, tuple(one.type for one in seen), delimiter, strict)
+    types, commas = tuple(one.type for one in seen), tuple(one.with_commas for one in seen)
+    return CsvTable(source, names, types, delimiter, strict, commas)
 
 
 def _cells(source: Path | str, delimiter: str, *, strict: bool) -> Iterator[list[str]]:
@@ -154,8 +167,19 @@ def _filled(rows: list[list[str]], count: int) -> Iterator[list[str]]:
 
 @dataclass
 class _Cells:
-    """What has been seen of the cells of one column."""
+    """What has been seen of the cells of one column.
 
+    Attributes
+    ----------
+    commas
+        Whether all of them may be numbers with a comma for the decimal point, which no
+        column of a table has whose cells commas part.
+    sure
+        Whether one is no number with a comma between its thousands: 12,5 but not 12,500.
+    """
+
+    commas: bool
+    sure: bool = False
     there: bool = False
     text: bool = False
     whole: bool = True
@@ -164,9 +188,14 @@ class _Cells:
 
     def add(self, cells: Sequence[str]) -> None:
         there = [cell for cell in cells if cell]
-        if self.text or not there:
+        if not there or (self.text and not self.commas):
             return
         self.there = True
+        if self.commas:
+            self.commas = all(map(_COMMA.fullmatch, there))
+            self.sure |= self.commas and any(map(_SURE_COMMA.fullmatch, there))
+        if self.text:
+            return
         self.text = any(len(c) > 1 and c[0] == "0" and c[1].isdigit() for c in there)
         try:
             numbers = np.array([float(cell) for cell in there])
@@ -179,8 +208,15 @@ class _Cells:
         self.most = max(self.most, float(numbers.max(initial=0.0)))
 
     @property
+    def with_commas(self) -> bool:
+        """Return whether the column is one of numbers with decimal commas."""
+        return self.text and self.commas and self.sure
+
+    @property
     def type(self) -> FieldType:
         """Return what the column is."""
+        if self.with_commas:
+            return "real"
         inexact = self.whole and self.most > LARGEST_EXACT
         if not self.there or self.text or inexact or not self.finite:
             return "text"

@@ -18,6 +18,7 @@ from cim.jobs import QUIET, Job
 from cim.model.kinds import kind, kinds
 from cim.sources.archive import unpack
 from cim.sources.columns import Rows
+from cim.sources.feeding import with_named_units
 from cim.sources.opening import Format, check_file
 from cim.sources.osm import cut_osm
 from cim.sources.osm_tags import PARTS
@@ -304,7 +305,8 @@ def _probe_vector(spec: LayerSpec, found: Format, report: Report, job: Job) -> P
         if kind(str(settled.kind)).carrier == "grid":
             values = {"kind": str(settled.kind)}
             raise SourceError("source.not_a_grid", given=spec.file.name, values=values)
-        return settled
+        what = kind(str(settled.kind))
+        return with_named_units(rows.columns, settled, what, kinds_told, _layer(settled))
 
     seen = survey(spec, found, settle, report=early, job=job)
     layer = _layer(seen.spec)

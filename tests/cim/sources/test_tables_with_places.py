@@ -253,3 +253,56 @@ def test_half_a_number_in_a_sheet_is_no_number(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         f.build(broken, crs="EPSG:4548", kind="tree")
     assert caught.value.key == "source.unreadable" and "517d40" in str(caught.value)
+
+
+def test_decimal_commas_are_read_where_they_can_be_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "trees.csv"
+    path.write_text(
+        "id;x;y;height_m;girth;code\n1;517000,5;4330000,25;6,5;1,250;0,5\n"
+        "2;517010,5;4330010;12;2,500;07\n",
+        encoding="utf-8",
+    )
+    built = f.build(path, crs="EPSG:4548", kind="tree")
+    table = built.twin.table("tree")
+    assert [(p.x, p.y) for p in table.geometry] == [(517000.5, 4330000.25), (517010.5, 4330010.0)]
+    assert list(table.numbers("height_m")) == [6.5, 12.0]
+    assert list(table.texts("girth")) == ["1,250", "2,500"]  # thousands, or not: nobody knows
+    assert list(table.texts("code")) == ["0,5", "07"]
+    (note,) = [e for e in built.report.entries if e.reason == "source.decimal_commas"]
+    assert note.values["columns"] == "x, y, height_m"
+
+
+@pytest.mark.parametrize(
+    ("heading", "given", "metres"),
+    [
+        ("高度（米）", "12.5", 12.5),
+        ("建筑高度(m)", "12.5", 12.5),
+        ("height (ft)", "40", 12.192),
+        ("Height_cm", "1250", 12.5),
+        ("height [mm]", "12500", 12.5),
+    ],
+)
+def test_a_unit_in_a_heading_counts_and_is_said(
+    heading: str, given: str, metres: float, tmp_path: Path
+) -> None:
+    shape = "POLYGON ((517000 4330000, 517010 4330000, 517010 4330010, 517000 4330000))"
+    path = tmp_path / "buildings.csv"
+    path.write_text(f"id;wkt;{heading};floor_area\n1;{shape};{given};9\n", encoding="utf-8")
+    built = f.build(path, crs="EPSG:4548", kind="building")
+    assert built.twin.table("building").numbers("height_m")[0] == pytest.approx(metres)
+    notes = [e.values for e in built.report.entries if e.reason == "source.column_taken"]
+    assert [n["attribute"] for n in notes] == ["height_m"]
+    path.write_text(f"id;wkt;{heading};height_m\n1;{shape};{given};7\n", encoding="utf-8")
+    own = f.build(path, crs="EPSG:4548", kind="building").twin.table("building")
+    assert own.numbers("height_m")[0] == 7.0
+
+
+def test_a_comma_that_comes_early_counts_to_the_end(tmp_path: Path) -> None:
+    from cim.sources.arrow import BATCH
+
+    path = tmp_path / "trees.csv"
+    rows = [f"{517000 + i % 900};{4330000 + i // 900};{'6,5' if i == 0 else 7}"
+            for i in range(BATCH + 5)]  # fmt: skip
+    path.write_text("\n".join(["x;y;height_m", *rows]), encoding="utf-8")
+    heights = f.build(path, crs="EPSG:4548", kind="tree").twin.table("tree").numbers("height_m")
+    assert sorted(set(heights.tolist())) == [6.5, 7.0]
