@@ -13,7 +13,8 @@ from cim.model.table import FeatureTable, concat, with_fields
 
 __all__ = ["Layers", "Load", "Standing", "id_keys", "pieces_of"]
 
-Load = Callable[[], FeatureTable]
+Load = Callable[[bool], FeatureTable]
+"""Brings rows back, with their geometry or without."""
 
 
 def id_keys(ids: Iterable[str]) -> NDArray[np.int64]:
@@ -29,11 +30,11 @@ class _Piece:
     illustrative: bool
     keys: NDArray[np.int64]
 
-    def get(self) -> FeatureTable:
+    def get(self, shapes: bool) -> FeatureTable:
         if self.table is not None:
             return self.table
         assert self.load is not None
-        return self.load()
+        return self.load(shapes)
 
 
 @dataclass
@@ -88,12 +89,15 @@ class Layers(Mapping[str, FeatureTable]):
             fresh.add(table, load)
         self._layers[layer] = fresh._layers[layer]
 
-    def pieces(self, layer: str) -> Iterator[FeatureTable]:
-        """Yield a layer's pieces in their order, all with the same fields."""
+    def pieces(self, layer: str, *, shapes: bool = True) -> Iterator[FeatureTable]:
+        """Yield a layer's pieces in their order, all with the same fields.
+
+        Without `shapes` those on disk come without geometry, which is half of the work.
+        """
         found = self._layers[layer]
         fields = tuple(found.fields.values())
         for piece in list(found.pieces):
-            yield with_fields(piece.get(), fields)
+            yield with_fields(piece.get(shapes), fields)
 
     def fields(self, layer: str) -> tuple[Field, ...]:
         """Return the fields of all pieces of a layer."""
@@ -141,10 +145,12 @@ class Standing(Mapping[str, FeatureTable]):
         return self._read(layer)
 
 
-def pieces_of(tables: Mapping[str, FeatureTable], layer: str) -> Iterator[FeatureTable]:
-    """Yield a layer's features, those of a long layer piece by piece."""
+def pieces_of(
+    tables: Mapping[str, FeatureTable], layer: str, *, shapes: bool = True
+) -> Iterator[FeatureTable]:
+    """Yield a layer's features, those of a long layer piece by piece; see `Layers.pieces`."""
     if isinstance(tables, Layers):
-        yield from tables.pieces(layer)
+        yield from tables.pieces(layer, shapes=shapes)
     else:
         yield tables[layer]
 

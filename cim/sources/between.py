@@ -183,7 +183,7 @@ def _buildings(
     low, high = (float(part) for part in standard("building.storey_height_m").value)
     gap_m = standard("building.base_gap_m").number()
     storeys, bases, gaps = _Bad(), _Bad(), _Gaps()
-    for table in pieces_of(tables, layer):
+    for table in pieces_of(tables, layer, shapes=terrain is not None):
         storeys.add(table, _odd_storeys(table, low, high))
         if terrain is not None:
             gap = _above(table, "base_m", terrain)

@@ -133,7 +133,7 @@ def build_twin(
             with _there(one.spec.file):
                 made.read(one, label, job.part(len(specs) + done, 2 * len(specs)))
             if one.survey is not None:
-                one.survey.held = None
+                one.survey.held = []
             whole = one.format is not None and one.format.reader
             for layer in list(report.counts) if whole else [one.layer]:
                 _judge(report, layer, strict=strict, accept_rejects=accept_rejects)
@@ -162,10 +162,10 @@ def _looked_at(specs: list[LayerSpec], report: Report, job: Job) -> list[Probe]:
         job.step(done, 2 * len(specs), what="source.looking")
         with _there(spec.file):
             one = probe(spec, report=report, job=job.part(done, 2 * len(specs)))
-        if one.survey is not None and one.survey.held is not None:
+        if one.survey is not None and one.survey.held:
             held += one.survey.count
             if held > _HELD:
-                one.survey.held = None
+                one.survey.held = []
         probes.append(one)
     return probes
 

@@ -149,6 +149,7 @@ class Gathered:
         reports: list[Report] = []
         places: list[Lying] = []
         start, mine = 0, Layers()
+        began = time.process_time()
         count, compared = one.survey.count, self._is_compared(one)
         for number, piece in enumerate(checked_pieces(one.survey, one.format)):
             job.step(start, count, what="source.reading", count=(start, count))
@@ -159,11 +160,14 @@ class Gathered:
                 part = Part([got.table], report=got.report, ids={got.table.kind: got.ids},
                             contents={got.table.kind: got.contents})  # fmt: skip
                 if self.parts is not None:
-                    load = self.parts.keep(label, part, piece=number)
+                    spent = time.process_time() - began if one.survey.held else np.inf
+                    load = self.parts.keep(label, part, cpu_s=spent, piece=number)
             start += sum(told.read for told in part.report.counts.values())
             reports.append(part.report)
             if compared:
                 places.append(lying([part.tables[0]]))
+            if load is None:
+                load = self._aside(part.tables[0])
             mine.add(part.tables[0], load)
         if compared:
             self._check_shift(one, joined(places))
@@ -196,13 +200,17 @@ class Gathered:
                 check_shift(mine, reference, frame=self.frame, file=one.spec.file.name)
 
     def _add(self, table: FeatureTable) -> None:
-        """Put a table to its layer; on disk where many are in memory already."""
+        """Put a table to its layer."""
+        self.tables.add(table, self._aside(table))
+
+    def _aside(self, table: FeatureTable) -> Load | None:
+        """Put rows on disk where many are in memory; None where they stay there."""
         load = None
         if self.parts is not None and self.held + len(table) > _HELD:
             load = self.parts.put(table)
         if load is None:
             self.held += len(table)
-        self.tables.add(table, load)
+        return load
 
     def _add_grid(self, grid: Grid, file: str, priority: float = 0.0) -> None:
         self.ranked.setdefault(grid.layer, []).append(Ranked(grid, priority, file))

@@ -190,8 +190,8 @@ class Parts:
         """Return what brings the only table of a part back."""
         path = self._path(file, piece)
 
-        def load() -> FeatureTable:
-            part = _load(path)
+        def load(shapes: bool) -> FeatureTable:
+            part = _load(path, shapes=shapes)
             if not isinstance(part, Part):
                 raise StoreError("store.part_lost", given=path)
             return part.tables[0]
@@ -203,8 +203,8 @@ class Parts:
         self._put += 1
         path = self.folder / f"{self._put:06d}.rows"
 
-        def load() -> FeatureTable:
-            found = _load(path)
+        def load(shapes: bool) -> FeatureTable:
+            found = _load(path, shapes=shapes)
             if not isinstance(found, FeatureTable):
                 raise StoreError("store.part_lost", given=path)
             return found
@@ -232,17 +232,18 @@ class Parts:
         return found if good else None
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path, *, shapes: bool = True) -> Any:
     """Return what was kept in a file, None where that cannot be trusted."""
     try:
         data = path.read_bytes()
     except OSError:
         return None
     head = len(_MARK) + 16
-    if data[: len(_MARK)] != _MARK or data[len(_MARK) : head] != _digest(data[head:]):
+    if data[: len(_MARK)] != _MARK or data[len(_MARK) : head] != _digest(memoryview(data)[head:]):
         return None
     try:
-        return _Reader(io.BytesIO(data[head:])).load()
+        reader = _Reader if shapes else _Bare
+        return reader(io.BytesIO(memoryview(data)[head:])).load()
     except Exception:  # whatever is wrong with a part, its file is there to be read
         return None
 
@@ -254,7 +255,7 @@ def _dump(path: Path, what: Any) -> None:
     _write(path, _MARK + _digest(data) + data)
 
 
-def _digest(data: bytes) -> bytes:
+def _digest(data: bytes | memoryview) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
@@ -294,6 +295,12 @@ def _table(
     return FeatureTable(layer, names, shapes, columns, tuple(fields))
 
 
+def _bare_table(
+    layer: str, ids: list[str], wkb: list[Any], columns: dict[str, Any], fields: list[Field]
+) -> FeatureTable:
+    return _table(layer, ids, [None] * len(wkb), columns, fields)
+
+
 _NUMPY = {"_reconstruct", "ndarray", "dtype", "scalar", "_frombuffer"}
 _PLAIN = {"dict", "set", "frozenset", "bytearray", "complex"}
 
@@ -311,3 +318,11 @@ class _Reader(pickle.Unpickler):
         if module == "builtins" and name in _PLAIN:
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"{module}.{name}")
+
+
+class _Bare(_Reader):
+    """Takes tables without their geometry."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name)
+        return _bare_table if name == "_table" else found

@@ -32,6 +32,8 @@ __all__ = ["AT_ONCE", "Piece", "Survey", "checked_pieces", "survey"]
 AT_ONCE = 50_000
 """Rows of a piece: the unit of reading, of keeping and of going on."""
 
+_HELD = 2  # pieces of a file that is not read a second time
+
 Piece = Callable[[], tuple[Rows, Checked]]
 
 
@@ -56,7 +58,7 @@ class Survey:
     rejected, first
         How many rows are rejected already, and why the first of them is.
     held
-        The only piece of a short file.
+        The pieces of a short file, else none.
     fault
         Of the attributes; raised when it is their turn.
     plan
@@ -76,7 +78,7 @@ class Survey:
     dropped: list[str] = field(default_factory=list)
     rejected: int = 0
     first: tuple[int, tuple[str, dict[str, Any]]] | None = None
-    held: tuple[Rows, Checked] | None = None
+    held: list[tuple[Rows, Checked]] = field(default_factory=list)
     fault: CimError | None = None
     plan: dict[str, Any] = field(default_factory=dict)
 
@@ -84,8 +86,8 @@ class Survey:
         """Judge what lies elsewhere; return the box of the middle of the rest."""
         self.far = far_of(self.boxes, geographic=geographic)
         boxes, self.boxes = self.boxes, np.empty((0, 4))
-        if self.held is not None:
-            reject_far(self.held[1], self.far)
+        for _, checked in self.held:
+            reject_far(checked, self.far)
         if self.far is not None:
             boxes = boxes[~self.far.beyond(boxes)]
         return middle_box(boxes) if len(boxes) else None
@@ -160,22 +162,23 @@ def survey(
         done.notes |= checked.notes
         done.rejected += len(checked.rejected)
         done.count += len(rows.wkb)
-        done.held = (rows, checked) if number == 0 else None
+        done.held = [*done.held, (rows, checked)] if number < _HELD else []
         done.pieces = number + 1
     if done.count == 0:
         raise SourceError("source.no_features", given=spec.file.name)
     done.texts = frozenset(name for name, some in types.items() if some == {"integer", "text"})
     named_texts = [n for n, some in types.items() if some == {"text"} or n in done.texts]
     texts.judge(named_texts, spec, report, "")
+    if done.texts:
+        done.held = []
     done.boxes = np.concatenate(boxes)
     return done
 
 
 def checked_pieces(done: Survey, found: Format) -> Iterator[Piece]:
     """Yield the pieces of a file with their geometry judged, as far as that needs no metres."""
-    if done.held is not None:
-        held = done.held
-        yield lambda: held
+    if done.held:
+        yield from (lambda held=held: held for held in done.held)  # type: ignore[misc]
         return
     carrier = kind(str(done.spec.kind)).carrier
 
