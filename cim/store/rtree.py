@@ -45,7 +45,7 @@ def fill_index(
         (n,) row numbers (fid).
     boxes
         (n, 6) minx, maxx, miny, maxy, minz, maxz, metres from the frame's origin, as
-        `outward` gives them.
+        `outward` gives them; they are put in another order.
     """
     if not len(numbers):
         return
@@ -54,7 +54,9 @@ def fill_index(
     size = int(connection.execute(ask).fetchone()[0])
     room = (size - _HEAD) // _CELL.itemsize
     order = _packed(boxes, max(2, int(room * _FULL)))
-    numbers, tight = numbers[order], boxes[order]
+    numbers, tight = numbers[order], boxes
+    for side in range(6):  # in place: of many millions there is no room for two
+        tight[:, side] = boxes[order, side]
     first, depth, leaves = 2, 0, True
     while len(numbers) > room:
         starts = _even(len(numbers), max(2, int(room * _FULL)))

@@ -156,18 +156,23 @@ def _write_tables(
     there, new, before = _rows_there(connection), 0, 0
     layers = twin.layers()
     every = sum(layers.values())
-    indexes: dict[str, list[Boxes]] = {}
+    indexes = _room(layers)
+    filled = dict.fromkeys(indexes, 0)
     for done, (layer, count) in enumerate(layers.items()):
         kind_name = split_layer(layer)[0]
         add_kind(connection, kind(kind_name), srs_id=_srs_id(twin.frame.crs))
-        account = _Account(layer, indexes.setdefault(kind_name, []))
+        account = _Account(layer)
         for part in _slices(twin, layer):
             job.step(done + account.count / max(count, 1), total, what="store.writing",
                      count=(before + account.count, every))  # fmt: skip
             if not account.count:
                 rows.write_fields(connection, layer, part.fields)
             skipped = min(max(there.get(layer, 0) - account.count, 0), len(part))
-            account.add(part, twin.frame.origin)
+            account.add(part)
+            at = filled[kind_name]
+            boxes = rows.index_boxes(part, twin.frame.origin)
+            indexes[kind_name][at : at + len(part)] = outward(boxes)
+            filled[kind_name] += len(part)
             rows.write_rows(
                 connection,
                 part.take(np.arange(skipped, len(part))) if skipped else part,
@@ -184,12 +189,19 @@ def _write_tables(
         before += count
         account.note(connection)
     job.step(len(layers), total, what="store.writing")
-    for kind_name, parts in indexes.items():  # the layers of a kind stand one after another
-        whole = np.concatenate(parts)
-        parts.clear()
+    for kind_name, whole in indexes.items():  # the layers of a kind stand one after another
         placed = ~np.isnan(whole[:, 0])
         numbers = np.flatnonzero(placed) + 1
         fill_index(connection, kind_name, numbers, whole if placed.all() else whole[placed])
+
+
+def _room(layers: Mapping[str, int]) -> dict[str, Boxes]:
+    """Return room for the boxes of all features of each kind."""
+    counts: dict[str, int] = {}
+    for layer, count in layers.items():
+        kind_name = split_layer(layer)[0]
+        counts[kind_name] = counts.get(kind_name, 0) + count
+    return {name: np.empty((count, 6), dtype=np.float32) for name, count in counts.items()}
 
 
 def _slices(twin: Twin, layer: str) -> Iterator[FeatureTable]:
@@ -202,17 +214,15 @@ def _slices(twin: Twin, layer: str) -> Iterator[FeatureTable]:
 class _Account:
     """What is said of a layer, gathered while it is written."""
 
-    def __init__(self, layer: str, boxes: list[Boxes]) -> None:
+    def __init__(self, layer: str) -> None:
         self.layer, self.count, self.illustrative = layer, 0, False
         self._bounds: list[tuple[float, float, float, float]] = []
-        self._boxes = boxes
 
-    def add(self, table: FeatureTable, origin: tuple[float, float]) -> None:
+    def add(self, table: FeatureTable) -> None:
         self.count += len(table)
         self.illustrative |= table.illustrative
         box = table.bounds()
         self._bounds += [] if box is None else [box]
-        self._boxes.append(outward(rows.index_boxes(table, origin)))
 
     def note(self, connection: sqlite3.Connection) -> None:
         kind_name = split_layer(self.layer)[0]

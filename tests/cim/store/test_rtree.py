@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cim.model.kinds import kind
-from cim.store.rtree import fill_index
+from cim.store.rtree import fill_index, outward
 from cim.store.schema import add_kind, create_side_tables, index_of
 
 
@@ -47,7 +47,7 @@ def test_a_filled_tree_is_sound_and_finds_what_a_scan_finds(count: int) -> None:
     rng = np.random.default_rng(2)
     with closing(database()) as connection:
         connection.execute("BEGIN")
-        fill_index(connection, "building", numbers, boxes)
+        fill_index(connection, "building", numbers, outward(boxes))
         connection.execute("COMMIT")
         assert sound(connection) == "ok"
         total = connection.execute(f"SELECT count(*) FROM {index_of('building')}").fetchone()[0]
@@ -65,7 +65,7 @@ def test_a_filled_tree_is_sound_and_finds_what_a_scan_finds(count: int) -> None:
 def test_a_filled_tree_takes_edits_and_stays_sound() -> None:
     boxes = boxes_of(5_000)
     with closing(database()) as connection:
-        fill_index(connection, "building", np.arange(1, 5_001), boxes)
+        fill_index(connection, "building", np.arange(1, 5_001), outward(boxes))
         tree = index_of("building")
         more = boxes_of(4_000, seed=9)
         connection.executemany(
@@ -80,7 +80,7 @@ def test_a_filled_tree_takes_edits_and_stays_sound() -> None:
 
 def test_the_check_sees_a_broken_tree() -> None:
     with closing(database()) as connection:
-        fill_index(connection, "building", np.arange(1, 500), boxes_of(499))
+        fill_index(connection, "building", np.arange(1, 500), outward(boxes_of(499)))
         name = index_of("building").strip('"')
         connection.execute(f'DELETE FROM "{name}_rowid" WHERE rowid = 7')
         assert sound(connection) != "ok"
