@@ -185,7 +185,7 @@ def verb(
             view if bounds is None else WindowView(view, bounds),
             storm=storm, duration_s=lasts_s, cell_m=fitting_cell_m(view, cell_m, least_m=least_m),
             solver=numerics[0], order=numerics[1], precision=numerics[2],
-            within=_within(within, view),
+            within=_within(within, view), drains=cast(Any, drains or "auto"),
         )  # fmt: skip
         return answer(view, {"cost": foreseen.told})
     base = None if against is None else _base(twin, against)
@@ -196,7 +196,7 @@ def verb(
         size_m = fitting_cell_m(view, cell_m, least_m=least_m)
         area = _within(within, view)
         seen = view if area is None else AreaView(view, area, size_m)
-        told.update(_foretold(view, storm, lasts_s, size_m, numerics, area))
+        told.update(_foretold(view, storm, lasts_s, size_m, numerics, area, drains or "auto"))
         return flood(
             view,
             storm=storm,
@@ -248,7 +248,7 @@ def _storm(
 
 def _foretold(
     view: TwinView, storm: Storm, lasts_s: float, cell_m: float, numerics: tuple[Any, int, Any],
-    area: Area | None,
+    area: Area | None, drains: str,
 ) -> dict[str, float]:  # fmt: skip
     """Tell on standard error what a long run will take, before it begins; short ones are silent."""
     from cim.flood import AreaView, flood_cost
@@ -260,6 +260,7 @@ def _foretold(
     foreseen = flood_cost(
         view, storm=storm, duration_s=lasts_s, cell_m=cell_m,
         solver=numerics[0], order=numerics[1], precision=numerics[2], within=area,
+        drains=cast(Any, drains),
     ).told  # fmt: skip
     _show.foretold("flood.cost", foreseen)
     return foreseen

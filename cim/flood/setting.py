@@ -29,14 +29,14 @@ from cim.flood.watcher import Watcher
 from cim.model.twin import TwinView
 from cim.registry import standard
 
-__all__ = ["DRAINS", "LAWS", "DrainMode", "Law", "Setting", "set_up"]
+__all__ = ["DRAINS", "LAWS", "NODE_REACH_M", "DrainMode", "Law", "Setting", "set_up"]
 
 DrainMode = Literal["auto", "pipes", "sinks"]
 Law = Literal["none", "green_ampt", "horton", "curve_number", "constant"]
 DRAINS: tuple[DrainMode, ...] = get_args(DrainMode)
 LAWS: tuple[Law, ...] = get_args(Law)
 
-_NODE_REACH_M = 6.0
+NODE_REACH_M = 6.0
 _FENCES = ("fence", "railing", "hedge", "栅栏", "围栏", "栏杆", "绿篱")  # water passes them
 _TABLES = {
     "green_ampt": "flood.infiltration",
@@ -219,7 +219,7 @@ def _pipes(
         made.notes.append(("flood.note.no_swmm", str(len(sewer.pipe_ids))))
         return None, site
     open_ = np.isfinite(site.bed_m)
-    cell = open_cells(site.frame, open_, sewer.x_m, sewer.y_m, reach_m=_NODE_REACH_M)
+    cell = open_cells(site.frame, open_, sewer.x_m, sewer.y_m, reach_m=NODE_REACH_M)
     if not (cell[~sewer.outfall] >= 0).any():
         if mode == "pipes":
             raise RequestError("flood.no_pipes_here", given=len(sewer.node_ids))
