@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,9 +12,13 @@ from cim.cli._app import answer
 from cim.errors import RequestError
 from cim.model.edit import Edit, Scheme
 
+if TYPE_CHECKING:
+    from cim.model.twin import TwinView
+
 __all__ = ["verb"]
 
 T = messages.text
+_TOUCH_M2 = 0.5  # what neighbours share by rounding
 
 
 def verb(
@@ -52,6 +56,7 @@ def verb(
         "scheme": name,
         "edits": [{"op": e.op, "layer": e.layer, "id": e.id} for e in edits],
         "layers": made.layers(),
+        "notes": [note for edit in edits if edit.op == "add" for note in _overlapped(made, edit)],
     }
     return answer(stored, record)
 
@@ -75,3 +80,20 @@ def _building(frame: Any, scheme: str, ring: str, height_m: float | None) -> Edi
         raise RequestError("cli.scheme.bad_ring", given=ring)
     id_ = own_ids("building", f"scheme:{scheme}", [ring])[0]
     return Edit("add", "building", id_, {"height_m": height_m, "name": scheme}, polygon)
+
+
+def _overlapped(view: TwinView, edit: Edit) -> list[str]:
+    """Return what a reader must know of buildings that stand where a new one does."""
+    import shapely
+
+    ids = []
+    for layer in view.layers():
+        if layer.partition("/")[0] == "building":
+            table = view.table(layer, bounds=edit.geometry.bounds)
+            shared = shapely.area(shapely.intersection(table.geometry, edit.geometry))
+            for id_, area in zip(table.ids, shared, strict=True):
+                if id_ != edit.id and area > _TOUCH_M2:
+                    ids.append(str(id_))
+    if not ids:
+        return []
+    return [T("cli.scheme.overlaps", {"count": len(ids), "ids": " ".join(sorted(ids))})]

@@ -198,14 +198,15 @@ def _run_values(twin: StoredTwin, record: dict[str, Any], shape: Any) -> list[di
 def _value(result: Result, one: ResultField, id: str, shape: Any) -> float | None:
     """Return a field's value for an object: its own, or the largest on the cells it stands in.
 
-    Over time the largest counts. A building's cells may be holes; the cells around
-    its outline count too.
+    Of a field over time the value at its end, as pictures show it. A building's cells may
+    be holes; the cells around its outline count too.
     """
+    last = one.values[-1] if one.over_time else one.values
     if one.ids is not None:
         where = np.flatnonzero(one.ids == id)
         if not len(where):
             return None
-        values = np.asarray(one.values[..., where[0]], dtype=float)
+        values = np.asarray(last[where[0]], dtype=float)
     else:
         import shapely
 
@@ -217,6 +218,6 @@ def _value(result: Result, one: ResultField, id: str, shape: Any) -> float | Non
         row, col, inside = result.grid.cell_of(xy[:, 0], xy[:, 1])
         if not inside.any():
             return None
-        values = np.asarray(one.values[..., row[inside], col[inside]], dtype=float)
+        values = np.asarray(last[row[inside], col[inside]], dtype=float)
     values = values[np.isfinite(values)]
     return float(values.max()) if values.size else None

@@ -328,6 +328,20 @@ def test_about_tells_a_grid_runs_value_beside_the_object(twin: Path) -> None:
     assert other["runs"][0]["values"]["depth_max_m"] == 0.0
 
 
+def test_about_tells_the_end_of_what_goes_on_in_time(twin: Path) -> None:
+    house = open_twin(twin).table("building")
+    flow = np.array([[5.0, 1.0], [9.0, 2.0], [3.0, 0.5]])
+    field = ResultField("depth_m", "m", "objects", flow, {"en": "d"}, "building", house.ids[:2],
+                        over_time=True)  # fmt: skip
+    steady = ResultField("peak_m", "m", "objects", flow.max(axis=0), {"en": "p"}, "building",
+                         house.ids[:2])  # fmt: skip
+    times_s = np.array([0.0, 60.0, 120.0])
+    save_run(twin, Result("flood", {"en": "f"}, (field, steady), {}, {}, 1, "0", True,
+                          times_s=times_s))  # fmt: skip
+    told = open_twin(twin).about(str(house.ids[0]))["runs"][0]["values"]
+    assert told == {"depth_m": 3.0, "peak_m": 9.0}
+
+
 def test_a_second_writer_is_refused_with_the_name_of_the_first(twin: Path) -> None:
     house = str(open_twin(twin).table("building").ids[0])
     with one_writer(twin), pytest.raises(StoreError, match="process") as caught:

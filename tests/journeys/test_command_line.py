@@ -267,6 +267,25 @@ def test_without_the_viewer_a_picture_is_refused_before_the_question(
     assert cim("runs", sketch)[1]["runs"] == []
 
 
+def test_a_new_building_on_others_is_told(cim: Cim, sketch: Path) -> None:
+    import shapely
+
+    from cim.crs import lonlat
+    from cim.store import open_twin
+
+    view = open_twin(sketch)
+    houses = view.table("building")
+    on = houses.geometry[0].buffer(0.5, join_style="mitre")
+    corners = shapely.get_coordinates(lonlat(view.frame, on.envelope))[:-1]
+    ring = " ".join(f"{x:.9f},{y:.9f}" for x, y in corners)
+    code, made, _ = cim("scheme", sketch, "tower", "--add-building", ring, "--height-m", "60")
+    valid("scheme", made)
+    assert code == 0
+    assert str(houses.ids[0]) in made["notes"][0]
+    code, made, _ = cim("scheme", sketch, "empty", "--close", view.table("road").ids[0])
+    assert made["notes"] == []
+
+
 def test_a_scheme_changes_the_answer_and_not_the_base(cim: Cim, sketch: Path) -> None:
     _, before, _ = cim("traffic", sketch)
     _, found, _ = cim(
