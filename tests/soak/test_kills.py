@@ -28,7 +28,6 @@ from cim.store import (
     update,
     upgrade,
 )
-from cim.store.writing import begun
 from tests.cim.sources.test_pieces import WRITERS, in_pieces, work
 from tests.cim.test_resume import dump
 from tests.cim.test_store_kills import make_schema_1, still_works, whole
@@ -115,7 +114,7 @@ def test_builds_of_one_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     source = WRITERS["gpkg"](tmp_path)
     work([source], tmp_path / "whole.cim")
     want = dump(tmp_path / "whole.cim")
-    pieces, rows = [], []
+    pieces = []
     for path, died in at_random_moments(
         lambda n: tmp_path / f"l{n}.cim", lambda p: work([source], p), seed=9
     ):
@@ -125,11 +124,10 @@ def test_builds_of_one_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         if (path / "current").exists():
             assert dump(path) == want
             continue
-        rows.append(sum(begun(folder)[1] for folder in path.glob("g*")))
         _, parts = work([source], path)
         pieces.append(parts.pieces)
         assert dump(path) == want, "a build that was killed twice is another one"
-    assert len({*pieces}) >= 3 and max(rows) >= 1000, "the moments tell nothing"
+    assert len({*pieces}) >= 3, "the moments tell nothing"
 
 
 def edit_all(path: Path) -> None:
