@@ -35,6 +35,7 @@ _PER_CELL = 4.0  # points a cell should have
 _CELLS_M = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 _WIDEST_M = 60.0  # of a building: what is wider counts as ground where nothing is classed
 _SLOPE = 0.3  # of ground, rise over run, where nothing is classed
+_SPIKE_M = 20.0  # of one cell alone: no ground, a bird or an echo classed as ground
 _STEP_M = 0.5  # above the opened ground: still ground
 
 Floats = NDArray[np.float64]
@@ -317,6 +318,7 @@ def _grids(cells: _Cells, spec: LayerSpec, report: Report) -> tuple[Grid, Grid, 
         report.note("source.points_no_ground", file=spec.file.name, layer="terrain")
     measured = np.isfinite(ground)
     ground, filled = fill_gaps(ground)
+    _note_spikes(ground, spec, report)
     surface, _ = fill_gaps(highest)
     surface = np.fmax(surface, ground)
     says = {"filled": int(filled.sum()), "cells": int(np.isfinite(ground).sum())}
@@ -333,6 +335,18 @@ def _grids(cells: _Cells, spec: LayerSpec, report: Report) -> tuple[Grid, Grid, 
         for name, values, unit in made
     ]  # fmt: skip
     return grids[0], grids[1], grids[2]
+
+
+def _note_spikes(ground: Floats, spec: LayerSpec, report: Report) -> None:
+    """Say how many lone cells of the ground stand far above or below all around them."""
+    there = np.where(np.isfinite(ground), ground, np.nanmedian(ground))
+    opened = _slide(_slide(there, 1, np.minimum), 1, np.maximum)
+    closed = _slide(_slide(there, 1, np.maximum), 1, np.minimum)
+    off = np.maximum(there - opened, closed - there) * np.isfinite(ground)
+    count = int((off > _SPIKE_M).sum())
+    if count:
+        says = {"count": count, "most": f"{off.max():.0f}", "least": f"{_SPIKE_M:g}"}
+        report.note("source.points_spikes", file=spec.file.name, layer="terrain", values=says)
 
 
 def _ground_by_form(lowest: Floats, cell_m: float) -> Floats:

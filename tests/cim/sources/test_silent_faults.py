@@ -255,3 +255,20 @@ def test_materials_that_are_not_beside_a_mesh_are_said(tmp_path: Path) -> None:
     report = build_twin(District(name="m", layers=(spec,))).report
     (note,) = [e for e in report.entries if e.reason == "source.mesh.beside"]
     assert note.values["name"] == "nowhere.mtl" and report.total.kept == 1
+
+
+def test_points_far_above_the_ground_that_are_classed_as_ground_are_said(tmp_path: Path) -> None:
+    grid = np.mgrid[0:40, 0:40].reshape(2, -1).astype(float) + 0.5
+    height = 3.0 + 0.3 * grid[0]
+    height[[820, 333]] = [5000.0, -80.0]
+    cloud = laspy.LasData(laspy.LasHeader(point_format=0, version="1.2"))
+    cloud.x, cloud.y, cloud.z = grid[0] + f.EAST, grid[1] + f.NORTH, height
+    cloud.classification = np.full(1600, 2)
+    cloud.write(tmp_path / "terrain.las")
+    report = f.build(tmp_path / "terrain.las", crs="EPSG:4548", height_datum="cgvd1985").report
+    (note,) = [e for e in report.entries if e.reason == "source.points_spikes"]
+    assert note.values["count"] == 2
+    cloud.z = 3.0 + 0.3 * grid[0]
+    cloud.write(tmp_path / "terrain.las")
+    report = f.build(tmp_path / "terrain.las", crs="EPSG:4548", height_datum="cgvd1985").report
+    assert not [e for e in report.entries if e.reason == "source.points_spikes"]
