@@ -75,6 +75,11 @@ class Job:
         """Ask the work to stop at its next step; safe from any thread or signal handler."""
         self._cancelled.set()
 
+    @property
+    def cancelled(self) -> bool:
+        """Tell whether somebody asked the work to stop."""
+        return self._cancelled.is_set()
+
     def part(self, done: float, total: float, *, size: float = 1.0) -> Job:
         """Return a job whose whole counts as `size` of `total` of this one; a cancel reaches both.
 
@@ -118,7 +123,7 @@ class Job:
         CancelledError
             The job was cancelled.
         """
-        if self._cancelled.is_set():
+        if self.cancelled:
             raise CancelledError("job.cancelled", given=f"{done:g}/{total:g}")
         if self.listen is not None:
             self.listen(Progress(what, done, total, count))

@@ -9,7 +9,8 @@ import signal
 import sys
 import traceback
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,8 +22,9 @@ from cim import messages
 from cim._version import VERSION
 from cim.cli import _show
 from cim.errors import CancelledError, CimError, MissingError, RequestError
+from cim.jobs import Job
 
-__all__ = ["Verb", "answer", "run"]
+__all__ = ["Verb", "answer", "run", "stopping_whole"]
 
 Verb = Callable[..., dict[str, Any]]
 SCHEMA = "cim/1"
@@ -219,3 +221,31 @@ class _Stoppable:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+@contextmanager
+def stopping_whole(job: Job) -> Iterator[None]:
+    """Cancel a job at the first Ctrl-C or termination signal, so that it stops between two steps.
+
+    For work that keeps its state when cancelled: an interrupt in the middle of a step would leave
+    half a state. A second signal interrupts at once. Where somebody else owns the signals, or a
+    shell has told us to ignore one, nothing changes.
+    """
+
+    def stop(*_: object) -> None:
+        if job.cancelled:
+            raise KeyboardInterrupt
+        job.cancel()
+
+    before = {}
+    try:
+        for one in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(one) is not signal.SIG_IGN:
+                before[one] = signal.signal(one, stop)
+    except ValueError:  # not the main thread
+        pass
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)

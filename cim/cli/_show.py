@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ __all__ = ["error", "foretold", "progress", "record"]
 
 _MOST_SHOWN = 20  # of a list in a line; --json has them all
 _FILE_WIDTH = 160
+_LINE_WIDTH = 100  # longer ones are broken between two words, or two values of a group
+_NOTES_SHOWN = 12  # cautions come first
+_ASIDE = ("rules",)  # groups that only name the standards behind others
 _SECONDS_A_LINE = 3.0
 
 
@@ -46,12 +50,17 @@ def record(verb: str, answer: Mapping[str, Any]) -> None:
         if key == "entries":  # what a report says is sentences
             for entry in value:
                 console.print(f"  {_sentence(entry)}", markup=False)
+        elif key == "notes" and isinstance(value, list):
+            console.print("[bold]notes[/bold]")
+            for line in _noted(value):
+                console.print(line, markup=False)
         elif isinstance(value, list) and isinstance(value[0], Mapping):
             console.print(_table(key, value))
         elif isinstance(value, Mapping):
             console.print(f"[bold]{key}[/bold]")
             for name, one in value.items():
-                console.print(f"  {name}: {_short(one)}", markup=False)
+                if not _empty_group(one):
+                    console.print(_broken(f"  {name}: {_inside(name, one)}"), markup=False)
         else:
             console.print(f"{key}: {_short(value)}", markup=False)
     if answer.get("illustrative"):
@@ -63,6 +72,44 @@ def _says_nothing(value: Any) -> bool:
     if isinstance(value, Mapping) and any(isinstance(v, list | tuple) for v in value.values()):
         return not any(value.values())
     return value in (None, "", [], {}, ())
+
+
+def _empty_group(value: Any) -> bool:
+    """Say whether a value inside a record is empty, or a group of zeros: there is no such layer."""
+    if isinstance(value, Mapping):
+        return not any(isinstance(v, bool) or v for v in value.values())
+    return isinstance(value, str | list | tuple) and not value
+
+
+def _inside(name: str, value: Any) -> str:
+    """Return a value inside a record; lists of records and names of rules by their number."""
+    listed = isinstance(value, list) and any(isinstance(v, Mapping) for v in value)
+    if listed or (name in _ASIDE and isinstance(value, Mapping)):
+        return messages.text("cli.more").format(count=len(value))
+    return _short(value)
+
+
+def _broken(line: str, indent: str = "      ") -> str:
+    """Return a line in pieces of readable width, broken after a comma where it is a list."""
+    if len(line) <= _LINE_WIDTH:
+        return line
+    out = [""]
+    for word in line.split(", "):
+        if out[-1].strip() and len(out[-1]) + len(word) > _LINE_WIDTH:
+            out.append(indent)
+        out[-1] += word + ", "
+    return "\n".join(one.rstrip() for one in out).removesuffix(",")
+
+
+def _noted(notes: list[Any]) -> Iterator[str]:
+    """Yield the first notes, each a paragraph, and how many more there are."""
+    for note in notes[:_NOTES_SHOWN]:
+        yield textwrap.fill(
+            str(note), _LINE_WIDTH, initial_indent="  - ", subsequent_indent="    ",
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+    if len(notes) > _NOTES_SHOWN:
+        yield "  … " + messages.text("cli.more").format(count=len(notes) - _NOTES_SHOWN)
 
 
 def _table(title: str, rows: list[Mapping[str, Any]]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -11,7 +12,7 @@ import typer
 
 from cim import messages
 from cim.cli import _show
-from cim.cli._app import answer
+from cim.cli._app import answer, stopping_whole
 from cim.cli._ask import BoundsOption, PictureOption, SchemeOption, ask
 from cim.errors import RequestError
 from cim.model.twin import WindowView, fitting_cell_m
@@ -19,6 +20,7 @@ from cim.model.twin import WindowView, fitting_cell_m
 if TYPE_CHECKING:
     from cim.flood.area import Area
     from cim.flood.borders import Border
+    from cim.flood.checkpoint import Checkpoint
     from cim.flood.rain import Storm
     from cim.jobs import Job
     from cim.model.result import Result
@@ -88,6 +90,7 @@ def verb(
         int | None, typer.Option("--threads", help=T("cli.flood.threads"), show_default="1")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help=T("cli.flood.out"))] = None,
+    replace: Annotated[bool, typer.Option("--replace", help=T("cli.flood.replace"))] = False,
     buildings: Annotated[
         str | None, typer.Option("--buildings", help=T("cli.flood.buildings"), show_default="holes")
     ] = None,
@@ -129,12 +132,12 @@ def verb(
     }
     of_dem = {
         "--depth0": depth0,
-        "--rain-mm-h": rain_mm_h,
         "--inflow": inflow,
         "--duration-s": duration_s,
         "--gauges": gauges,
         "--threads": threads,
         "--out": out,
+        "--replace": replace or None,
         "--crs": crs,
         "--height-datum": height_datum,
     }
@@ -151,7 +154,7 @@ def verb(
     if dem is not None:
         if duration_s is None or (out is None and not cost):
             raise RequestError("flood.dem_needs", given="-o" if duration_s else "--duration-s")
-        with _show.progress() as job:
+        with _show.progress() as job, nullcontext() if kept is None else stopping_whole(job):
             record = flood_files(
                 dem,
                 out or Path(),
@@ -171,11 +174,13 @@ def verb(
                 height_datum=height_datum,
                 checkpoint=kept,
                 cost_only=cost,
+                replace=replace,
                 job=job,
             )
+        _tell_removed(record, None if cost else kept)
         return answer(None, record)
     assert twin is not None
-    storm, lasts_s = _storm(rain, return_period_a, storm_min, after_min)
+    storm, lasts_s = _storm(rain, rain_mm_h, return_period_a, storm_min, after_min)
     least_m = 2.0
     if cost:
         from cim.store import open_scheme, open_twin
@@ -197,29 +202,32 @@ def verb(
         area = _within(within, view)
         seen = view if area is None else AreaView(view, area, size_m)
         told.update(_foretold(view, storm, lasts_s, size_m, numerics, area, drains or "auto"))
-        return flood(
-            view,
-            storm=storm,
-            duration_s=lasts_s,
-            cell_m=size_m,
-            solver=numerics[0],
-            order=numerics[1],
-            precision=numerics[2],
-            manning=_one_number(manning),
-            drain_mm_h=drain_mm_h,
-            drains=cast(Any, drains or "auto"),
-            infiltration=cast(Any, infiltration or "none"),
-            borders=_borders(boundary, seen, size_m),
-            buildings=cast(Any, buildings or "holes"),
-            walls=walls is not False,
-            within=area,
-            checkpoint=kept,
-            job=job,
-        )
+        with nullcontext() if kept is None else stopping_whole(job):
+            return flood(
+                view,
+                storm=storm,
+                duration_s=lasts_s,
+                cell_m=size_m,
+                solver=numerics[0],
+                order=numerics[1],
+                precision=numerics[2],
+                manning=_one_number(manning),
+                drain_mm_h=drain_mm_h,
+                drains=cast(Any, drains or "auto"),
+                infiltration=cast(Any, infiltration or "none"),
+                borders=_borders(boundary, seen, size_m),
+                buildings=cast(Any, buildings or "holes"),
+                walls=walls is not False,
+                within=area,
+                against=base,
+                checkpoint=kept,
+                job=job,
+            )
 
     record = ask(twin, scheme, question, bounds=bounds, picture=picture)
     if told:
         record["cost"] = told
+    _tell_removed(record, kept)
     if base is not None:
         from cim.store import open_run
 
@@ -228,15 +236,25 @@ def verb(
 
 
 def _storm(
-    rain: Path | None, period_a: float | None, storm_min: float | None, after_min: float | None
+    rain: Path | None,
+    rain_mm_h: float | None,
+    period_a: float | None,
+    storm_min: float | None,
+    after_min: float | None,
 ) -> tuple[Storm, float]:
-    """The storm, and how long to follow it: as designed, or as a file says."""
-    from cim.flood import design_storm, recorded_storm
+    """The storm, and how long to follow it: as designed, even, or as a file says."""
+    from cim.flood import design_storm, even_storm, recorded_storm
     from cim.flood.tables import read_rain
 
     after_s = (60.0 if after_min is None else after_min) * 60.0
+    if rain is not None and rain_mm_h is not None:
+        raise RequestError("flood.rain_twice", given=rain.name)
+    minutes = 60.0 if storm_min is None else storm_min
+    if rain_mm_h is not None:
+        _refuse({"--return-period-a": period_a}, "flood.not_of_even_rain")
+        storm = even_storm(depth_mm=rain_mm_h * minutes / 60.0, duration_min=minutes)
+        return storm, minutes * 60.0 + after_s
     if rain is None:
-        minutes = 60.0 if storm_min is None else storm_min
         period = 50.0 if period_a is None else period_a
         return design_storm(return_period_a=period, duration_min=minutes), minutes * 60.0 + after_s
     _refuse({"--return-period-a": period_a, "--storm-min": storm_min}, "flood.not_of_rain")
@@ -304,6 +322,12 @@ def _base(twin: Path, run: str) -> Result:
     from cim.store import open_run
 
     return open_run(twin, run)
+
+
+def _tell_removed(record: dict[str, Any], kept: Checkpoint | None) -> None:
+    """Say that a run that is over no longer needs its checkpoint."""
+    if kept is not None:
+        record["notes"] = [*record["notes"], T("flood.note.checkpoint_over", {"given": kept.path})]
 
 
 def _refuse(options: Mapping[str, object], key: str) -> None:

@@ -42,7 +42,7 @@ def answer(
     depth[:, shut] = np.nan
     peak = np.where(shut, np.nan, water.peak_m).astype(np.float32)
     wet = peak > standard("flood.arrival_depth_m").number()
-    at_wall, level = _at_walls(site, peak)
+    at_wall = _at_walls(site, peak)
     valid = setting.danger.valid(engine.numerics)
     judged = judge(
         view,
@@ -96,7 +96,7 @@ def answer(
             },
         ),
     )
-    summary = _summary(setting, engine, asked, depth[-1], peak, at_wall, level, judged, pipes)
+    summary = _summary(setting, engine, asked, depth[-1], peak, at_wall, judged, pipes)
     return Result(
         question="flood",
         titles={
@@ -134,18 +134,20 @@ def _grid(
     return ResultField(name, unit, "grid", values, titles, over_time=over_time)
 
 
-def _at_walls(
-    site: Site, peak: NDArray[np.float32]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Largest depth, and largest level of wet cells, beside each building; NaN: no wall outside."""
+def _at_walls(site: Site, peak: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Largest depth beside each building; NaN: no wall outside."""
     depth = np.full(len(site.building_ids), np.nan)
-    level = np.full(len(site.building_ids), np.nan)
     beside = peak.ravel()[site.wall_cell].astype(np.float64)
     np.fmax.at(depth, site.wall_building, beside)
-    dry = beside <= standard("flood.arrival_depth_m").number()
-    surface = np.where(dry, np.nan, site.bed_m.ravel()[site.wall_cell] + beside)
-    np.fmax.at(level, site.wall_building, surface)
-    return depth, level
+    return depth
+
+
+def _missing(site: Site, lang: str) -> list[dict[str, str]]:
+    """What of the terrain has no height, as an entry of what was left out."""
+    if site.missing_m2 <= 0:
+        return []
+    said = {"given": f"{site.missing_m2:g}"}
+    return [{"id": "terrain", "reason": messages.text("flood.left_out.terrain", said, lang=lang)}]
 
 
 def _summary(
@@ -155,7 +157,6 @@ def _summary(
     last: NDArray[np.float32],
     peak: NDArray[np.float32],
     at_wall: NDArray[np.float64],
-    level: NDArray[np.float64],
     judged: Judged,
     pipes: DrainBalance | None,
 ) -> dict[str, Any]:
@@ -164,7 +165,6 @@ def _summary(
     arrival = standard("flood.arrival_depth_m")
     lane = standard("flood.lane_depth_m")
     cell_m2 = site.frame.cell_m**2
-    entered = level > site.floor_level_m + standard("flood.ground_floor_depth_m").number()
     return {
         "rain_mm": round(balance["rain_m3"] / site.area_m2 * 1000.0, 3),
         "peak_rain_mm_h": round(asked.peak_mm_h, 3),
@@ -177,8 +177,6 @@ def _summary(
         "volume_at_end_m3": round(balance["stored_m3"], 3),
         "buildings": len(site.building_ids),
         "buildings_touched": int((at_wall > arrival.number()).sum()),
-        "buildings_with_floor_level": int(np.isfinite(site.floor_level_m).sum()),
-        "buildings_entered": int(entered.sum()),
         "time_steps": engine.steps,
         "wet_area_outside_range_m2": float((~valid & (peak > arrival.number())).sum() * cell_m2),
         "edges": engine.edges_told(),
@@ -186,8 +184,11 @@ def _summary(
         **({} if pipes is None else {"drains": asdict(pipes)}),
         **({} if setting.works is None else {"structures": setting.works.told()}),
         "left_out": [
-            {"id": id_, "reason": messages.text(key, {}, lang="en")}
-            for id_, key in setting.left_out
+            *_missing(site, "en"),
+            *(
+                {"id": id_, "reason": messages.text(key, {}, lang="en")}
+                for id_, key in setting.left_out
+            ),
         ],
         "rules": {
             **judged.rules,
@@ -196,7 +197,6 @@ def _summary(
             "buildings_touched": arrival.key,
             "area_over_lane_depth_m2": lane.key,
             "area_over_lane_depth_at_end_m2": lane.key,
-            "buildings_entered": "flood.ground_floor_depth_m",
         },
     }
 
@@ -216,6 +216,8 @@ def _notes(
     setting: Setting, asked: Asked, pipes: DrainBalance | None, summary: Mapping[str, Any]
 ) -> Iterator[dict[str, str]]:
     site = setting.site
+    for key, given in setting.notes:
+        yield _both(key, given=given)
     yield _both(f"flood.note.{asked.numerics.solver}", given=asked.numerics.order)
     yield from _words(asked, summary)
     if asked.area is not None:
@@ -239,11 +241,15 @@ def _notes(
             for lang in messages.LANGUAGES
         }
     rules = ("flood.arrival_depth_m", "flood.lane_depth_m", "flood.ground_floor_depth_m")
-    for key, given in setting.notes:
-        yield _both(key, given=given)
     if setting.works is not None and asked.numerics.solver == "inertial":
         yield _both("flood.note.structures_inertial", given=f"{setting.works.most_lift_m:.3f}")
     yield from _unclosed(setting, pipes)
+    if site.missing_m2 > 0:
+        yield {
+            lang: messages.text("flood.note.left_out", {"given": one["reason"]}, lang=lang)
+            for lang in messages.LANGUAGES
+            for one in _missing(site, lang)
+        }
     for key in dict.fromkeys(reason for _, reason in setting.left_out):
         count = sum(reason == key for _, reason in setting.left_out)
         said = {lang: messages.text(key, {}, lang=lang) for lang in messages.LANGUAGES}

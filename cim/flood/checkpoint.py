@@ -50,12 +50,23 @@ class Checkpoint:
         Seconds of the wall clock between two; one is also written when a run is cancelled.
     resume
         Begin where the file says, which must be of the same question.
+
+    Raises
+    ------
+    RequestError
+        Its folder is not there, or `resume` and the file is not.
     """
 
     path: Path
     every_s: float = 60.0
     resume: bool = False
     _last_s: float = field(default_factory=time.monotonic, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.path.parent.is_dir():
+            raise RequestError("export.no_folder", given=self.path.parent)
+        if self.resume and not self.path.is_file():
+            raise RequestError("flood.checkpoint_missing", given=self.path)
 
     def due(self) -> bool:
         """Tell whether it is time to write one."""
@@ -86,7 +97,7 @@ class Checkpoint:
         Raises
         ------
         RequestError
-            There is no such file, it is no checkpoint, or one of another question.
+            It is no checkpoint, or one of another question.
         """
         if not self.resume:
             return None

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cim.errors import FrameError, RequestError
 from cim.flood.area import Area, Ways, ways_out
+from cim.flood.off_ground import off_ground
 from cim.flood.thin_walls import Crossings
 from cim.model.grid import Grid, GridFrame
 from cim.model.kinds import split_layer
@@ -66,6 +67,10 @@ class Site:
         Number of blocks whose height is assumed.
     ways
         Where water leaves the area that was asked for; None where that is all of the terrain.
+    off_terrain
+        Ids of buildings that the terrain does not carry.
+    missing_m2
+        Area without a height.
     """
 
     frame: GridFrame
@@ -83,6 +88,8 @@ class Site:
     gaps: Crossings = field(default_factory=Crossings)
     assumed_heights: int = 0
     ways: Ways | None = None
+    off_terrain: tuple[str, ...] = ()
+    missing_m2: float = 0.0
 
     @property
     def area_m2(self) -> float:
@@ -132,6 +139,7 @@ def lay_out(
     covered = _covered(houses, frame) if buildings == "porous" else None
     free = known & (owner < 0 if covered is None else ~covered.cells)
     inside = np.ones(frame.shape, bool) if area is None else _inside(area, frame)
+    missing_m2 = float((inside & ~known).sum()) * frame.cell_m**2
     known, open_ = known & inside, free & inside
     if not open_.any():
         raise RequestError("flood.no_ground", given=terrain.layer)
@@ -154,13 +162,17 @@ def lay_out(
         roughness = np.full(frame.shape, manning)
     drains, assumed, catchments = _drains(view, frame, drain_mm_h)
     used += catchments
+    ids = np.array([id_ for table in houses for id_ in table.ids], dtype=object)
+    standing = {
+        str(id_) for id_ in ids[np.unique(owner[(owner >= 0) & np.isfinite(terrain.values)])]
+    }
     return Site(
         frame=frame,
         bed_m=np.where(open_, terrain.values.astype(np.float64), np.nan),
         rain_share=share,
         manning=roughness,
         drain_mm_h=drains,
-        building_ids=np.array([id_ for table in houses for id_ in table.ids], dtype=object),
+        building_ids=ids,
         floor_level_m=np.concatenate([np.empty(0), *(t.numbers("floor_level_m") for t in houses)]),
         wall_building=building,
         wall_cell=cell,
@@ -172,6 +184,8 @@ def lay_out(
         ways=None
         if area is None
         else ways_out(known & free, ~inside & free, ground, name=area.name),
+        off_terrain=tuple(off_ground(view, terrain, standing=standing, area=area)),
+        missing_m2=missing_m2,
     )
 
 

@@ -286,10 +286,14 @@ def _floors(
     rules["people"] = "flood.lane_depth_m"
 
 
-def _floor_counts(verdict: FloorVerdict) -> dict[str, int]:
+def _floor_counts(verdict: FloorVerdict) -> dict[str, int | None]:
+    """Counts; what is entered of buildings with a known floor is None where there are none."""
+    known = np.isfinite(verdict.floor_m) & ~verdict.floor_assumed
     return {
         "buildings": len(verdict.entered),
         "entered": int(verdict.entered.sum()),
+        "floors_known": int(known.sum()),
+        "entered_with_known_floor": int((verdict.entered & known).sum()) if known.any() else None,
         "entered_with_assumed_floor": int((verdict.entered & verdict.floor_assumed).sum()),
         "floors_assumed": int(verdict.floor_assumed.sum()),
         "doors_assumed": int(verdict.door_assumed.sum()),

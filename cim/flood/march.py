@@ -82,7 +82,7 @@ def march(
     SimulationError
         The numbers ran away; the last checkpoint stays.
     CancelledError
-        The job was cancelled.
+        The job was cancelled; where there is a checkpoint it says so.
     """
     t_s = 0.0
     found = keeping.file.read(keeping.question) if keeping else None
@@ -135,9 +135,12 @@ def _keep(
         write()
     try:
         job.step(t_s, end_s, what="flood.running")
-    except CancelledError:
+    except CancelledError as stop:
+        if keeping is None:
+            raise
         write()
-        raise
+        at = {"at": f"{t_s:g}", "end": f"{end_s:g}"}
+        raise CancelledError("flood.kept", given=keeping.file.path, values=at) from stop
 
 
 def _ran_away(engine: Engine, t_s: float) -> SimulationError:

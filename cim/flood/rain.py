@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cim import messages
-from cim.errors import RequestError
+from cim.crs import Box, Frame, lonlat
+from cim.errors import FrameError, RequestError
 from cim.registry import standard
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "design_depth_mm",
     "design_storm",
     "even_storm",
+    "far_from_law_km",
     "recorded_storm",
 ]
 
@@ -37,6 +39,7 @@ _TABLES = {"tianjin": "rain.tianjin.depth_mm", "tanggu": "rain.tanggu.depth_mm"}
 _SHAPE = "formula_old"  # spreads a table's depth over time
 _FORMULA_MIN = (5.0, 180.0)  # durations the formulas are made for
 _FORMULA_A = (1.0, 100.0)
+_EARTH_KM = 6371.0
 _L_S_HA_TO_MM_MIN = 0.006  # 1 L/(s·hm2) = 0.06/10 mm/min
 
 
@@ -139,7 +142,14 @@ def design_storm(
     values = {"p": f"{return_period_a:g}", "t": f"{duration_min:g}", "mm": f"{total_mm:.1f}"}
     keys = [_key(source), _key(shape), *([] if peak_position is not None else ["peak_position"])]
     return Storm(
-        titles=_both("rain.design", values),
+        titles={
+            lang: messages.text(
+                "rain.design",
+                {**values, "place": messages.text(f"rain.place.{source}", lang=lang)},
+                lang=lang,
+            )
+            for lang in messages.LANGUAGES
+        },
         ends_s=ends_min * 60.0,
         rain_mm_h=rates,
         parameters={
@@ -225,6 +235,35 @@ def recorded_storm(*, ends_s: Sequence[float] | NDArray[Any], depths_mm: Sequenc
         rain_mm_h=depths / np.diff(ends, prepend=0.0) * 3600.0,
         parameters={"ends_s": ends.tolist(), "depths_mm": depths.tolist()},
     )
+
+
+def far_from_law_km(storm: Storm, frame: Frame, bounds: Box) -> float | None:
+    """Return how far a place lies from that of a design storm's law, km, where that is too far.
+
+    Parameters
+    ----------
+    storm
+        The storm; a recorded one is of no law.
+    frame, bounds
+        Of the place.
+
+    Returns
+    -------
+    float or None
+        None where the law counts here, or where nobody knows where on earth the place is.
+    """
+    if storm.parameters.get("source") not in SOURCES:
+        return None
+    middle = np.array([[(bounds[0] + bounds[2]) / 2.0, (bounds[1] + bounds[3]) / 2.0]])
+    try:
+        here = np.radians(np.asarray(lonlat(frame, middle), np.float64)[0])
+    except FrameError:  # a system of its own, without a place on earth
+        return None
+    there = np.radians(np.array(standard("sun.tianjin.reference_lonlat").value))
+    half = np.sin((here - there) / 2.0) ** 2  # haversine
+    chord = half[1] + np.cos(here[1]) * np.cos(there[1]) * half[0]
+    away_km = 2.0 * _EARTH_KM * float(np.arcsin(np.sqrt(chord)))
+    return away_km if away_km * 1e3 > standard("rain.tianjin.reach_m").number() else None
 
 
 def _formula(source: str, return_period_a: float) -> Callable[[float], float]:

@@ -8,7 +8,7 @@ rain in, drained, over the edge, still there.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,9 +26,11 @@ from cim.flood.coupling import Meeting
 from cim.flood.engine import Engine, Numerics, Precision, Solver, require_kernels
 from cim.flood.ground import BUILDINGS, Buildings, lay_out, site_frame
 from cim.flood.march import Companion, Keeping, march
-from cim.flood.rain import Storm
+from cim.flood.rain import Storm, far_from_law_km
 from cim.flood.setting import DrainMode, Law, Setting, set_up
+from cim.flood.worth import comparable
 from cim.jobs import QUIET, Cost, Job
+from cim.model.grid import GridFrame
 from cim.model.result import Result
 from cim.model.twin import TwinView
 from cim.registry import standard
@@ -56,6 +58,7 @@ def flood(
     buildings: Buildings = "holes",
     walls: bool = True,
     within: Any = None,
+    against: Result | None = None,
     checkpoint: Checkpoint | None = None,
     job: Job = QUIET,
 ) -> Result:
@@ -107,6 +110,9 @@ def flood(
         object with an outline (an administrative unit, a control zone, a catchment); see
         `cim.flood.area`. Cells outside are not computed; water leaves freely over the outline and
         none comes in; pipes are kept whole. `zones` then lie on `site_frame` of the same area.
+    against
+        A flood that this one is to be held against with `worth`: where the two would not be asked
+        the same, that is said before the first step.
     checkpoint
         Where to keep the run now and then, and whether to go on with one.
     job
@@ -122,7 +128,7 @@ def flood(
     ------
     RequestError
         No terrain, cells that do not fit it, impossible numbers, nothing to rain on, more memory
-        than there is, or a checkpoint of another question.
+        than there is, a checkpoint of another question, or a flood `against` another question.
     FrameError
         The terrain's heights have no datum.
     SimulationError
@@ -140,6 +146,8 @@ def flood(
     if asked.area is not None:
         view = AreaView(view, asked.area, cell_m)
     frame = site_frame(view, cell_m=cell_m)
+    if against is not None:
+        comparable(against, asked.parameters, frame)
     cells = frame.rows * frame.cols
     enough_memory(memory_mb(cells, asked.numerics, frames=_FRAMES), cells=cells)
     site = lay_out(view, cell_m=cell_m, manning=manning, drain_mm_h=drain_mm_h,
@@ -158,6 +166,7 @@ def flood(
             stack=stack,
             remember=checkpoint is not None,
         )
+        setting = replace(setting, notes=(*_cautions(view, asked, frame, against), *setting.notes))
         engine = _engine(setting, asked)
         keeping = None
         if checkpoint is not None:
@@ -173,6 +182,17 @@ def flood(
         march(engine, asked.duration_s, along, job=job, keeping=keeping)
         pipes = None if setting.pipes is None else setting.pipes.balance()
     return answer(view, setting, engine, asked, frames.times_s, frames.depth_m, pipes)
+
+
+def _cautions(
+    view: TwinView, asked: Asked, frame: GridFrame, against: Result | None
+) -> Iterator[tuple[str, str]]:
+    """What a reader must know before the numbers: (message key, given)."""
+    away_km = None if asked.zones else far_from_law_km(asked.storm, view.frame, frame.bounds)
+    if away_km is not None:
+        yield "flood.note.far_storm", f"{away_km:.0f}"
+    if against is not None and against.twin_version != view.version:
+        yield "flood.note.other_version", f"{against.twin_version} / {view.version}"
 
 
 def flood_cost(

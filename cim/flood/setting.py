@@ -148,6 +148,7 @@ def set_up(
     if infiltration not in LAWS:
         raise RequestError("flood.law", given=infiltration, values={"known": ", ".join(LAWS)})
     made = _Made()
+    made.left_out += [(id_, "flood.left_out.off_terrain") for id_ in site.off_terrain]
     if zones is not None:
         zone, storms = zones
         fits = zone.shape == site.frame.shape and zone.max(initial=-1) < len(storms)

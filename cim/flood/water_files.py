@@ -85,6 +85,7 @@ def flood_files(
     height_datum: str | None = None,
     checkpoint: Checkpoint | None = None,
     cost_only: bool = False,
+    replace: bool = False,
     job: Job = QUIET,
 ) -> dict[str, Any]:
     """Run water over a terrain file and write what it did.
@@ -94,7 +95,8 @@ def flood_files(
     dem
         GeoTIFF or ASC in projected metres; cells without a height are closed.
     out
-        Folder for the rasters, ``gauges.csv`` and ``run.json``.
+        Folder for the rasters, ``gauges.csv`` and ``run.json``; one without ``run.json`` is not
+        whole.
     duration_s
         How long, s.
     depth0, manning
@@ -119,6 +121,8 @@ def flood_files(
         Where to keep the run now and then, and whether to go on with one.
     cost_only
         Only tell what the run would take.
+    replace
+        Whether the files of a run that is in `out` may be replaced.
     job
         Progress and cancel.
 
@@ -130,7 +134,7 @@ def flood_files(
         Degrees, or a raster that does not lie on the terrain's cells.
     RequestError
         No water at all; impossible numbers; places outside or on closed cells; more memory
-        than there is; a checkpoint of another question.
+        than there is; a checkpoint of another question; results in `out` already.
     """
     numerics = Numerics(solver, order, precision)
     if threads < 1:
@@ -167,6 +171,8 @@ def flood_files(
             springs_m3_s=sum(one.volume_m3(0.0, duration_s) for one in springs) / duration_s,
         )  # fmt: skip
         return {"cost": foreseen.told, "notes": notes}
+    if not replace:
+        _refuse_taken(out)
     from kernels._jit import set_threads
 
     before = set_threads(max(1, threads))
@@ -245,6 +251,16 @@ def _trusted(
     if crs is None and ground.frame.cell_m < _DEGREE_CELLS and looks_like_lonlat(corners):
         raise FrameError("flood.dem_degrees", given=dem.name)
     return datum, [] if crs else [messages.text("flood.note.no_crs", {"given": dem.name})]
+
+
+def _refuse_taken(out: Path) -> None:
+    if any((out / name).exists() for name in _written()):
+        raise RequestError("flood.out_taken", given=out)
+
+
+def _written() -> list[str]:
+    """Files of a run, the one that says it is whole first."""
+    return ["run.json", "gauges.csv", *(f"{name}.tif" for name in RASTERS)]
 
 
 def _made(out: Path) -> None:
@@ -376,6 +392,8 @@ def _write(
     from rasterio.transform import Affine
 
     _made(out)
+    for old in _written():  # a run stopped among its files is not taken for a whole one
+        (out / old).unlink(missing_ok=True)
     for name, attribute in RASTERS.items():
         values = getattr(run, attribute)
         path = out / f"{name}.tif"

@@ -6,18 +6,22 @@ a tank, a pump, a wall, another drain.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from cim import messages
 from cim.errors import RequestError
+from cim.model.grid import GridFrame
 from cim.model.result import Result
 
-__all__ = ["worth"]
+__all__ = ["comparable", "worth"]
 
 _SAME = ("storm", "cell_m", "duration_s", "rain_zones", "solver", "precision", "borders",
-         "buildings", "walls")  # fmt: skip
+         "buildings", "walls", "within")  # fmt: skip
+_FEW, _LONGEST = 6, 60  # values of a list, letters of a text told in an error
 _DEEPER_M = 0.01  # depths closer than this count as equal
 
 
@@ -41,16 +45,8 @@ def worth(base: Result, scheme: Result) -> dict[str, Any]:
     RequestError
         The two were not asked the same.
     """
-    for name in _SAME:
-        pair = base.parameters.get(name), scheme.parameters.get(name)
-        if pair[0] != pair[1]:
-            values = {"name": name, "base": pair[0], "scheme": pair[1]}
-            raise RequestError("flood.worth", given=name, values=values)
-    if base.grid != scheme.grid or base.grid is None:
-        raise RequestError(
-            "flood.worth", given="grid",
-            values={"name": "grid", "base": base.grid, "scheme": scheme.grid},
-        )  # fmt: skip
+    comparable(base, scheme.parameters, scheme.grid)
+    assert base.grid is not None
     change = scheme.field("depth_max_m").values - base.field("depth_max_m").values
     cell_m2 = base.grid.cell_m**2
     causes = sorted({*base.balance, *scheme.balance} - {"error_rel"})
@@ -67,6 +63,57 @@ def worth(base: Result, scheme: Result) -> dict[str, Any]:
             for name in causes
         },
     }
+
+
+def comparable(base: Result, asked: Mapping[str, Any], grid: GridFrame | None) -> None:
+    """Make sure that a flood, run or only asked, can be held against `base`.
+
+    Parameters
+    ----------
+    base
+        A flood that was run.
+    asked, grid
+        Parameters and cells of the other one.
+
+    Raises
+    ------
+    RequestError
+        `base` is no flood, or the two are not asked the same: it says in what they differ.
+    """
+    if base.question != "flood":
+        raise RequestError("flood.worth_question", given=base.question)
+    kept = json.loads(json.dumps([dict(base.parameters), dict(asked)]))  # as a run is kept
+    for name in _SAME:
+        mine, other = (one.get(name) for one in kept)
+        if mine != other:
+            raise _differ(name, mine, other)
+    if base.grid is None or base.grid != grid:
+        raise _differ("grid", base.grid, grid)
+
+
+def _differ(name: str, base: Any, other: Any) -> RequestError:
+    if isinstance(base, Mapping) and isinstance(other, Mapping):  # only in what they differ
+        names = [key for key in {**base, **other} if base.get(key) != other.get(key)]
+        base, other = ({key: one.get(key) for key in names} for one in (base, other))
+    what = messages.text(f"flood.worth_what.{name}")
+    values = {"name": what, "base": _told(base), "scheme": _told(other)}
+    return RequestError("flood.worth", given=what, values=values)
+
+
+def _told(value: Any) -> str:
+    """Return a parameter as words of one line."""
+    if isinstance(value, GridFrame):
+        west, south, east, north = value.bounds
+        box = f"{west:.1f}, {south:.1f}, {east:.1f}, {north:.1f}"
+        return f"{value.cols} × {value.rows} × {value.cell_m:g} m ({box})"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_told(one)}" for key, one in value.items())
+    if isinstance(value, list | tuple):
+        few = "; ".join(_told(one) for one in value[:_FEW])
+        return f"{few}; … ({len(value)})" if len(value) > _FEW else few or "-"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "-" if value is None else str(value)[:_LONGEST]
 
 
 def _differences(base: Mapping[str, Any], scheme: Mapping[str, Any]) -> dict[str, list[float]]:

@@ -179,8 +179,8 @@ def test_a_house_in_a_hollow_is_entered_and_one_on_a_mound_is_not() -> None:
         floor_level_m=[2.15, 3.6],
     )
     result = asked(bare(z, building=houses), cell_m=1.0)
-    assert result.summary["buildings_with_floor_level"] == 2
-    assert result.summary["buildings_entered"] == 1
+    assert result.summary["floors"]["floors_known"] == 2
+    assert result.summary["floors"]["entered_with_known_floor"] == 1
     at_wall = result.field("depth_at_wall_m").values
     assert at_wall[0] > 0.3 > at_wall[1]
 

@@ -34,7 +34,7 @@ def table(path: Path, text: str) -> Path:
 def asked(folder: Path, dem: Any = GROUND, **options: Any) -> dict[str, Any]:
     terrain = raster(folder / "d.tif", dem) if not isinstance(dem, Path) else dem
     given: dict[str, Any] = {"duration_s": 20.0, "rain_mm_h": 60.0, **options}
-    return flood_files(terrain, folder / "o", **given)
+    return flood_files(terrain, folder / "o", replace=True, **given)
 
 
 def refusal(folder: Path, dem: Any = GROUND, **options: Any) -> CimError:

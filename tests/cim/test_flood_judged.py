@@ -146,7 +146,7 @@ def test_a_scheme_is_worth_what_it_keeps_dry() -> None:
     with pytest.raises(RequestError) as caught:
         worth(dry, asked(base, duration_s=60.0))
     assert caught.value.key == "flood.worth"
-    assert "duration_s" in caught.value.message("en")
+    assert "the duration (s)" in caught.value.message("en")
 
 
 def test_what_runs_on_roofs_is_no_danger_in_the_street() -> None:

@@ -60,3 +60,23 @@ def test_progress_into_a_pipe_is_a_line_now_and_then(
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].endswith("6 %")
     assert len(lines) == 16
+
+
+def test_a_group_of_zeros_is_not_shown_but_a_verdict_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    groups = {"roads": {"links": 0, "worst": None}, "ponds": {"passes": False}, "ids": [],
+              "rain": 0.0, "rules": {"a": "b", "c": "d"}, "lost": [{"id": "a"}]}  # fmt: skip
+    _show.record("flood", {"summary": groups})
+    assert capsys.readouterr().out.splitlines() == [
+        "summary", "  ponds: passes False", "  rain: 0", "  rules: (2; --json lists them)",
+        "  lost: (1; --json lists them)",
+    ]  # fmt: skip
+
+
+def test_notes_are_paragraphs_the_first_of_many(capsys: pytest.CaptureFixture[str]) -> None:
+    long = " ".join(["water"] * 60)
+    _show.record("flood", {"notes": [long, *(f"note {n}" for n in range(19))]})
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100 and " ".join(lines[1:5]).split()[1:61] == ["water"] * 60
+    assert lines[-2:] == ["  - note 10", "  … (8; --json lists them)"]
