@@ -29,6 +29,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
@@ -45,9 +46,11 @@ __all__ = [
     "compiled",
     "kernel",
     "multiply_add",
+    "part_of_row",
     "prange",
     "set_threads",
     "source_digest",
+    "threads",
     "threads_for",
 ]
 
@@ -248,6 +251,11 @@ def set_threads(count: int) -> int:
     return before
 
 
+def threads() -> int:
+    """Return how many threads this thread's parallel kernels use."""
+    return int(numba.get_num_threads())
+
+
 _FEW_CELLS = 100_000
 
 
@@ -298,6 +306,45 @@ def _multiply_add(a: Any, b: Any, c: Any) -> Any:
         return _fmuladd(a, b, c)  # type: ignore[call-arg]
 
     return fused
+
+
+def part_of_row(array: Any, row: int, first: int, end: int) -> Any:
+    """Return ``array[row, first:end]``; compiled, a view without checks, owner or cost."""
+    return array[row, first:end]
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _view_row(context: Any, array: Any, row: Any, first: Any, end: Any) -> Any:
+    """A part of a row of a C-contiguous array, borrowed: whoever holds the array keeps it."""
+    if not (isinstance(array, types.Array) and array.ndim == 2 and array.layout == "C"):
+        return None
+    view = types.Array(array.dtype, 1, "C")
+
+    def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        arrayobj: Any = import_module("numba.np.arrayobj")  # of the compiler: not when from disk
+        whole = arrayobj.make_array(array)(context, builder, values[0])
+        row, first, end = values[1:]
+        size = context.get_abi_sizeof(context.get_data_type(array.dtype))
+        size = context.get_constant(types.intp, size)
+        stride = builder.extract_value(whole.strides, 0)
+        start = builder.add(builder.mul(row, stride), builder.mul(first, size))
+        data = builder.gep(builder.bitcast(whole.data, ir.IntType(8).as_pointer()), [start])
+        part = arrayobj.make_array(view)(context, builder)
+        arrayobj.populate_array(
+            part, data=builder.bitcast(data, whole.data.type), shape=[builder.sub(end, first)],
+            strides=[size], itemsize=size, meminfo=None,
+        )  # fmt: skip
+        return part._getvalue()
+
+    return view(array, types.intp, types.intp, types.intp), build
+
+
+@numba_overload(part_of_row, strict=False)  # type: ignore[untyped-decorator]
+def _part_of_row(array: Any, row: Any, first: Any, end: Any) -> Any:
+    def view(array: Any, row: Any, first: Any, end: Any) -> Any:
+        return _view_row(array, row, first, end)  # type: ignore[call-arg]
+
+    return view
 
 
 # --- the cache: where, and under which key ---

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from kernels._jit import kernel
 from kernels.flood.faces import Faces
 from kernels.flood.rows import row_sum
-from kernels.flood.water import WALL_M, Floats, Ground, State, Sums
+from kernels.flood.water import WALL_M, Floats, Ground, State, Sums, watch_row
 
 __all__ = [
     "COLUMNS",
     "ROWS",
     "Blocks",
     "Seen",
+    "hold_rained",
     "look_over",
     "mind_edges",
     "mind_walls",
@@ -30,6 +31,7 @@ __all__ = [
     "next_run",
     "settle",
     "wake",
+    "watch_band",
 ]
 
 ROWS, COLUMNS = 32, 64
@@ -113,7 +115,7 @@ def look_over(
         blocks.bits[b, k] = deepest
         blocks.rained_on[b, k] = rain if flags & _OPEN > 0 else _SHUT
         blocks.drained[b, k], blocks.thin[b, k] = drain, drain
-        blocks.level[b + 1, k + 1] = flags & 1
+        blocks.level[b + 1, k + 1] = _MOVING * (flags & 1)
         blocks.awake[b + 1, k + 1] = 1
         blocks.seen[b, k] = flags & 2 > 0 or float(blocks.deepest[b, k]) > arrived_m
 
@@ -240,3 +242,29 @@ def next_run(awake: NDArray[np.uint8], also: NDArray[np.uint8], start: int) -> t
     while end < awake.size and (awake[end] or also[end]):
         end += 1
     return k, end
+
+
+@kernel
+def hold_rained(blocks: Blocks, raining: bool) -> None:
+    """Let the blocks that get rain stay awake a step longer than it, for solvers of two states."""
+    for b in range(blocks.rained_on.shape[0]):
+        for k in range(blocks.rained_on.shape[1]):
+            if raining and blocks.rained_on[b, k]:
+                blocks.level[b + 1, k + 1] = _MOVING
+
+
+@kernel(part=True)
+def watch_band(
+    b: int, h: Floats, peak: Floats, peak_s: NDArray[np.float32], arrival_s: NDArray[np.float32],
+    time_s: float, arrived_m: float, seen: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """Look at the peaks of the blocks that have moved since the last look."""
+    past, m = h.shape[0] - 1, h.shape[1] - 1
+    first, end = next_run(seen[b], seen[b], 0)
+    while first < end:
+        a, z = 1 + first * COLUMNS, min(m, 1 + end * COLUMNS)
+        for j in range(1 + b * ROWS, min(1 + b * ROWS + ROWS, past)):
+            watch_row(h[j, a:z], peak[j - 1, a - 1 : z - 1], peak_s[j - 1, a - 1 : z - 1],
+                      arrival_s[j - 1, a - 1 : z - 1], time_s, arrived_m)  # fmt: skip
+        first, end = next_run(seen[b], seen[b], end)
+    seen[b] = 0

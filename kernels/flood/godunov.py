@@ -17,13 +17,25 @@ Good for dam breaks, jets, steep streets and jumps; for slow water over wide pla
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import kernel, prange, threads_for
-from kernels.flood import finite_volume as fv
+from kernels.flood import riemann as at
+from kernels.flood.blocks import (
+    Blocks,
+    Seen,
+    hold_rained,
+    look_over,
+    mind_edges,
+    mind_walls,
+    new_blocks,
+    settle,
+    wake,
+    watch_band,
+)
 from kernels.flood.edges import (
     DISCHARGE,
     FREE,
@@ -37,8 +49,19 @@ from kernels.flood.edges import (
     ready,
 )
 from kernels.flood.faces import Faces, no_faces
+from kernels.flood.roots import POWER
+from kernels.flood.spans import (
+    BANDS,
+    copy_blocks,
+    largest,
+    look_at_speeds,
+    move_group,
+    note_touched,
+)
+from kernels.flood.stage import BUFFERS, WIDTH, Border
 from kernels.flood.water import (
     GRAVITY,
+    SUM_OUT,
     WALL_M,
     Floats,
     Ground,
@@ -47,30 +70,29 @@ from kernels.flood.water import (
     Water,
     book,
     next_step,
-    watch_row,
 )
 
 __all__ = ["DISCHARGE", "FREE", "STAGE", "WALL", "Edges", "advance", "new_edges", "new_moving",
            "warm"]  # fmt: skip
 
-_BAND_ROWS = 64
 _RUNAWAY_MPS = 1e6
 _T, _END, _CELL, _COURANT, _DT_MAX, _EVERY, _ARRIVED, _FROM, _BEYOND_M, _CLOCK = range(10)
 
+Bits = NDArray[np.signedinteger[Any]]
+
 
 class _Work(NamedTuple):
-    clock: Sums
-    numbers: Floats
-    buffers: Floats
-    seeds: NDArray[np.float32]
-    bits: NDArray[np.int32]
+    """Room and numbers of one call."""
+
+    room: tuple[Sums, Floats, Floats, Sums, Floats, Sums, Floats]
+    look: tuple[Bits, Bits, Sums, Floats]
+    bits: Bits
     sums: Sums
     value: Sums
-    edge_flux: Floats
-    edge_paid: Sums
     row_share: Sums
     rain_ends: Sums
     rain_mps: Sums
+    skip_dry: bool
 
 
 def new_moving(ground: Ground, *, depth_m: Floats | float = 0.0,
@@ -116,10 +138,12 @@ def advance(
     longest_step_s: float = 10.0,
     arrival_m: float = 0.05,
     watch_every: int = 1,
+    skip_dry: bool = True,
 ) -> tuple[float, int]:
     """Move `water` on, in place, until `until_s` or for `most_steps` time steps.
 
-    The answer does not depend on the number of threads.
+    The answer does not depend on how a span is cut by `most_steps`, nor on the number of threads,
+    nor on `skip_dry`. Every call looks over the whole grid once: calls of many steps are cheaper.
 
     Parameters
     ----------
@@ -147,6 +171,8 @@ def advance(
         Depth whose first crossing `Water.arrival_s` remembers.
     watch_every
         Steps between two looks at peaks and arrivals (always at `until_s`).
+    skip_dry
+        Leave out the blocks of the grid where nothing can move.
 
     Returns
     -------
@@ -161,46 +187,54 @@ def advance(
     Toro (2001), Shock-Capturing Methods for Free-Surface Shallow Flows.
     """
     edges = ready(edges, ground)
-    bed = ground.bed_m.copy()  # what lies beyond the edges is told by them, not by the ring
-    bed[0], bed[-1], bed[:, 0], bed[:, -1] = WALL_M, WALL_M, WALL_M, WALL_M
-    ground = ground._replace(bed_m=bed)
     rows, columns = ground.bed_m.shape
     clock = np.zeros(_CLOCK)
     clock[[_T, _END, _CELL, _COURANT, _DT_MAX]] = from_s, until_s, cell_m, courant, longest_step_s
     clock[[_EVERY, _ARRIVED, _FROM]] = watch_every, arrival_m, from_s
     clock[_BEYOND_M] = beyond_m(edges, ground)
     dtype = ground.bed_m.dtype
-    numbers = np.zeros(fv.NUMBERS, dtype)
-    numbers[[fv.G, fv.HALF_G, fv.DRY]] = GRAVITY, GRAVITY / 2, dry_m
-    numbers[[fv.HALF, fv.ONE, fv.TWO, fv.QUARTER]] = 0.5, 1.0, 2.0, 0.25
-    numbers[fv.FOUR], numbers[fv.C43], numbers[fv.C13] = 4.0, 4.0 / 3.0, 1.0 / 3.0
-    numbers[fv.TINY] = 1e-20
-    numbers[fv.KEEP] = 1.0 - 16.0 * np.finfo(dtype).eps
-    numbers[fv.BIG], numbers[fv.STEEP] = WALL_M / 2, fv.THETA
-    bands = -(-(rows - 2) // _BAND_ROWS)
-    seeds = np.zeros((bands, columns), np.float32)
+    whole = np.int32 if dtype == np.float32 else np.int64
+    blocks = new_blocks(ground)
+    bands = blocks.share.size
+    groups, wide = -(-bands // BANDS), min(WIDTH, columns + 8)
     work = _Work(
-        clock,
-        numbers,
-        buffers=np.zeros((bands, fv.BUFFERS, columns + 1), dtype),
-        seeds=seeds,
-        bits=seeds.view(np.int32),
-        sums=np.zeros((rows, fv.SUMS)),
+        room=(
+            clock,
+            _numbers(dtype, dry_m),
+            np.zeros((groups, BUFFERS, wide), dtype),
+            np.zeros((groups, 1, wide)),
+            np.zeros((3, edges.kind.size), dtype),
+            np.zeros(edges.kind.size),
+            np.zeros(blocks.deepest.shape, dtype),
+        ),
+        look=(
+            np.zeros((bands, columns), whole),
+            np.zeros((bands, columns), whole),
+            np.zeros((bands, columns)),
+            np.zeros((bands, columns), dtype),
+        ),
+        bits=water.now.depth.view(whole),
+        sums=np.zeros((bands + 2, 3)),
         value=np.zeros(edges.kind.size),
-        edge_flux=np.zeros((3, edges.kind.size), dtype),
-        edge_paid=np.zeros(edges.kind.size),
-        row_share=ground.rain_share.sum(axis=1, dtype=np.float64),
+        row_share=np.zeros(bands + 2),
         rain_ends=rain_ends_s,
         rain_mps=rain_mps,
+        skip_dry=skip_dry,
     )
-    middle = water.now if order == 1 else State(*(np.zeros_like(a) for a in water.now))
     faces = no_faces((rows - 2, columns - 2)) if faces is None else faces
     with threads_for(ground.bed_m.size):
-        steps = _advance(ground, water, middle, edges, faces, work, order, most_steps)
-    if steps % 2 == 1:
-        for now, then in zip(water.now, water.then, strict=True):
-            np.copyto(now, then)
+        steps = _advance(ground, water, edges, faces, work, blocks, order, most_steps)
     return float(clock[_T]), steps
+
+
+def _numbers(dtype: np.dtype[Any], dry_m: float) -> Floats:
+    """Numbers that no step changes, in the grid's own type."""
+    numbers = np.zeros(at.NUMBERS, dtype)
+    numbers[[at.G, at.HALF_G, at.DRY, at.BIG]] = GRAVITY, GRAVITY / 2, dry_m, WALL_M / 2
+    numbers[[at.HALF, at.ONE, at.TWO, at.QUARTER]] = 0.5, 1.0, 2.0, 0.25
+    numbers[at.TINY] = 1e-20  # keeps still water from dividing by zero
+    numbers[at.KEEP] = 1.0 - 16.0 * np.finfo(dtype).eps
+    return numbers
 
 
 def warm() -> None:
@@ -216,85 +250,107 @@ def warm() -> None:
 
 @kernel(parallel=True)
 def _advance(
-    ground: Ground, water: Water, middle: State, edges: Edges, faces: Faces, work: _Work,
+    ground: Ground, water: Water, edges: Edges, faces: Faces, work: _Work, blocks: Blocks,
     order: int, most: int,
 ) -> int:  # fmt: skip
-    """Take time steps until the clock's end; an odd number of them ends in ``water.then``.
+    """Take time steps until the clock's end.
 
-    The parallel loop sees plain arrays only: numba cannot hand it tuples that change places.
+    Order 1 goes from one state to the other and back; order 2 takes its first stage to the other
+    and its mean back. The parallel loops see plain arrays only: numba cannot hand them tuples.
     """
     bed, friction, share, drain, opening = ground
     h, c, hu, hv = water.now
     h2, c2, hu2, hv2 = water.then
-    h1, c1, hu1, hv1 = middle
-    clock, numbers, buffers, seeds, bits, sums, value = work[:7]
-    edge_flux, edge_paid, row_share, ends, rates = work[7:]
-    kind, start, finish, curves, moved_m3 = edges
+    peak, peak_s, arrival_s = water.peak_m, water.peak_s, water.arrival_s
+    clock, numbers, rows, drained, edge_flux, edge_paid, quick = work.room
+    high_bits, flags, shares, drains = work.look
+    awake, level, seen, rained_on, has_drain, thin, deep, deep_bits, left, band_share = blocks
     first_x, at_x, crest_x, share_x, first_y, at_y, crest_y, share_y, weir = faces[:9]
     first_sink, at_sink, sunk_m = faces[9:]
-    past = h.shape[0] - 1
-    beyond = math.sqrt(GRAVITY * clock[_BEYOND_M])
-    fastest = max(_fastest(h, hu, hv, numbers), beyond)
+    bands = band_share.size
+    for b in prange(bands):
+        look_over(b, Ground(bed, friction, share, drain, opening), State(h, c, hu, hv), work.bits,
+                  peak,
+                  clock[_ARRIVED], Seen(high_bits[b], flags[b], shares[b], drains[b]),
+                  Blocks(awake, level, seen, rained_on, has_drain, thin, deep, deep_bits, left,
+                         band_share))  # fmt: skip
+        look_at_speeds(b, State(h, c, hu, hv), numbers, drains[b], quick)
+    work.row_share[1:-1] = band_share
+    mind_walls(faces, blocks)
+    touched = np.zeros_like(awake)
     steps = 0
-    while clock[_T] < clock[_END] and steps < most and fastest < _RUNAWAY_MPS:
+    while clock[_T] < clock[_END] and steps < most:
+        fastest = largest(quick, math.sqrt(GRAVITY * clock[_BEYOND_M]))
+        deepest = settle(blocks, np.float64(numbers[at.DRY]))
+        if not (deepest < WALL_M / 2 and fastest < _RUNAWAY_MPS):
+            break
         before = clock[_T]
-        last = _set_step(clock, numbers, fastest, ends, rates)
+        last = _set_step(clock, numbers, fastest, work.rain_ends, work.rain_mps)
+        hold_rained(blocks, numbers[at.RAIN] > 0.0)
         steps += 1
+        watch = last or (water.steps[0] + steps) % clock[_EVERY] == 0
         for stage in range(order):
-            now_s = before if stage == 0 else clock[_T]
-            share_of_end = (now_s - clock[_FROM]) / max(clock[_END] - clock[_FROM], 1e-30)
-            for e in range(value.size):
-                value[e] = start[e] + share_of_end * (finish[e] - start[e])
+            _set_edges(work.value, edges, clock, before if stage == 0 else clock[_T])
+            edge_paid[:] = 0.0
             if stage == 0:
-                sh, sc, su, sv = h, c, hu, hv
+                sh, sc, su, sv, th, tc, tu, tv = h, c, hu, hv, h2, c2, hu2, hv2
             else:
-                sh, sc, su, sv = h1, c1, hu1, hv1
-            if stage == 0 and order == 2:
-                th, tc, tu, tv = h1, c1, hu1, hv1
-            else:
-                th, tc, tu, tv = h2, c2, hu2, hv2
-            fill_edges(kind, value, curves, Ground(bed, friction, share, drain, opening),
-                       State(sh, sc, su, sv), float(numbers[fv.DRY]), edge_flux)  # fmt: skip
-            for b in prange(buffers.shape[0]):
-                first = 1 + b * _BAND_ROWS
-                end = min(past, first + _BAND_ROWS)
-                walls = Faces(first_x, at_x, crest_x, share_x, first_y, at_y, crest_y, share_y,
-                              weir, first_sink, at_sink, sunk_m)  # fmt: skip
-                band = fv.Band(numbers, buffers[b], seeds[b], bits[b], sums, edge_flux, edge_paid,
-                               walls)  # fmt: skip
-                fv.sweep_band((first, end), Ground(bed, friction, share, drain, opening),
-                              State(sh, sc, su, sv), State(h, c, hu, hv), State(th, tc, tu, tv),
-                              band, order, stage == 1)  # fmt: skip
+                sh, sc, su, sv, th, tc, tu, tv = h2, c2, hu2, hv2, h, c, hu, hv
+            fill_edges(edges.kind, work.value, edges.curves, ground, State(sh, sc, su, sv),
+                       float(numbers[at.DRY]), edge_flux)  # fmt: skip
+            mind_edges(edge_flux[0], (h.shape[0] - 2, h.shape[1] - 2), blocks)
+            wake(blocks, numbers[at.RAIN] > 0.0, not work.skip_dry)
+            note_touched(touched, awake)
+            if steps == 1 and stage == 0:
+                copy_blocks(awake, 0, State(h, c, hu, hv), State(h2, c2, hu2, hv2))
+            for g in prange(rows.shape[0]):
+                move_group(g, Ground(bed, friction, share, drain, opening),
+                            State(sh, sc, su, sv), State(th, tc, tu, tv),
+                            Border(edge_flux, edge_paid,
+                                   Faces(first_x, at_x, crest_x, share_x, first_y, at_y, crest_y,
+                                         share_y, weir, first_sink, at_sink, sunk_m)),
+                            numbers, rows[g], drained[g],
+                            Blocks(awake, level, seen, rained_on, has_drain, thin, deep, deep_bits,
+                                   left, band_share), quick, order, stage == 1)  # fmt: skip
+                if watch and stage + 1 == order:
+                    for b in range(g * BANDS, min(g * BANDS + BANDS, bands)):
+                        watch_band(b, th, peak, peak_s, arrival_s, clock[_T], clock[_ARRIVED],
+                                   seen)  # fmt: skip
             area_m2 = clock[_CELL] * clock[_CELL] * (1.0 / order)
-            book(water.ledger, sums, row_share, np.float64(numbers[fv.RAIN]),
-                 np.float64(numbers[fv.DT_DX]), area_m2)  # fmt: skip
-            for e in range(kind.size):
-                if kind[e] != WALL:
-                    add_moved(moved_m3, e, edge_paid[e] * np.float64(numbers[fv.DT_DX]) * area_m2)
-        fastest = beyond
-        for j in range(1, past):
-            fastest = max(fastest, sums[j, fv.SUM_FASTEST])
-        h, c, hu, hv, h2, c2, hu2, hv2 = h2, c2, hu2, hv2, h, c, hu, hv
-        if last or (water.steps[0] + steps) % clock[_EVERY] == 0:
-            for j in range(1, past):
-                watch_row(h[j, 1:-1], water.peak_m[j - 1], water.peak_s[j - 1],
-                          water.arrival_s[j - 1], clock[_T], clock[_ARRIVED])  # fmt: skip
+            _count(edges, edge_paid, np.float64(numbers[at.DT_DX]) * area_m2, left, work.sums)
+            book(water.ledger, work.sums, work.row_share, np.float64(numbers[at.RAIN]),
+                 np.float64(numbers[at.DT_DX]), area_m2)  # fmt: skip
+        if order == 1:
+            h, c, hu, hv, h2, c2, hu2, hv2 = h2, c2, hu2, hv2, h, c, hu, hv
+    if order == 1 and steps % 2 == 1:
+        copy_blocks(touched, 1, State(h, c, hu, hv), State(h2, c2, hu2, hv2))
     water.steps[0] += steps
     return steps
 
 
 @kernel
-def _fastest(h: Floats, hu: Floats, hv: Floats, numbers: Floats) -> float:
-    """Largest speed of a wave or of water along an axis, m/s."""
-    found = 0.0
-    for j in range(1, h.shape[0] - 1):
-        for i in range(1, h.shape[1] - 1):
-            if h[j, i] > 0.0:
-                depth = np.float64(h[j, i])
-                speed = max(abs(np.float64(hu[j, i])), abs(np.float64(hv[j, i])))
-                found = max(found, speed / max(depth, np.float64(numbers[fv.DRY]))
-                            + math.sqrt(GRAVITY * depth))  # fmt: skip
-    return found
+def _set_edges(value: Sums, edges: Edges, clock: Sums, now_s: float) -> None:
+    """What each edge cell says at an instant: linear between the beginning and the end."""
+    part = (now_s - clock[_FROM]) / max(clock[_END] - clock[_FROM], 1e-30)
+    for e in range(value.size):
+        value[e] = edges.start[e] + part * (edges.end[e] - edges.start[e])
+
+
+@kernel
+def _count(edges: Edges, paid: Sums, m3_per_flux: float, left: Sums, sums: Sums) -> None:
+    """Add up by band what left the blocks, and count what went through each edge cell."""
+    for b in range(left.shape[0]):
+        for place in range(left.shape[2]):
+            total = 0.0
+            for k in range(left.shape[1]):
+                total += left[b, k, place]
+            sums[b + 1, place] = total
+    out = 0.0
+    for e in range(paid.size):
+        out -= paid[e]
+        if edges.kind[e] != WALL:
+            add_moved(edges.moved_m3, e, paid[e] * m3_per_flux)
+    sums[1, SUM_OUT] = out
 
 
 @kernel
@@ -307,8 +363,10 @@ def _set_step(
     if fastest > 0.0:
         dt = min(dt, clock[_COURANT] * cell / fastest)
     clock[_T], dt, rate = next_step(clock[_T], end, dt, rain_ends, rain_mps)
-    numbers[fv.DT] = dt
-    numbers[fv.DT_DX] = dt / cell
-    numbers[fv.DX_DT] = cell / dt
-    numbers[fv.RAIN] = rate * dt
+    numbers[at.DT] = dt
+    numbers[at.DT_DX] = dt / cell
+    numbers[at.DX_DT] = cell / dt
+    numbers[at.RAIN] = rate * dt
+    for k in range(len(POWER)):
+        numbers[at.P0 + k] = 4.0 * POWER[k] * dt
     return bool(clock[_T] >= end)

@@ -40,6 +40,7 @@ from kernels.flood.blocks import (
     next_run,
     settle,
     wake,
+    watch_band,
 )
 from kernels.flood.edges import Edges, add_moved, beyond_m, hold_edges, ready
 from kernels.flood.faces import Faces, no_faces
@@ -59,7 +60,6 @@ from kernels.flood.water import (
     new_ground,
     new_water,
     next_step,
-    watch_row,
 )
 
 __all__ = ["advance", "warm"]
@@ -284,7 +284,7 @@ def _advance(
                        Blocks(awake, level, seen, rained_on, has_drain, thin, deep, deep_bits, left,
                               band_share))  # fmt: skip
             if watch:
-                _watch_band(b, h, peak, peak_s, arrival_s, clock[_T],
+                watch_band(b, h, peak, peak_s, arrival_s, clock[_T],
                             clock[_ARRIVED_M], seen)  # fmt: skip
         for b in range(bands):
             for place in range(3):
@@ -402,23 +402,6 @@ def _lift(depth: Floats) -> tuple[float, float]:
                 depth[j, i] = 0.0 if depth[j, i] < 0.0 else depth[j, i]
             deepest = max(deepest, np.float64(depth[j, i]))
     return made, np.inf if np.isnan(made) else deepest
-
-
-@kernel(part=True)
-def _watch_band(
-    b: int, h: Floats, peak: Floats, peak_s: NDArray[np.float32], arrival_s: NDArray[np.float32],
-    time_s: float, arrived_m: float, seen: NDArray[np.uint8],
-) -> None:  # fmt: skip
-    """Look at the peaks of the blocks that have moved since the last look."""
-    past, m = h.shape[0] - 1, h.shape[1] - 1
-    first, end = next_run(seen[b], seen[b], 0)
-    while first < end:
-        a, z = _columns(first, end, m)
-        for j in range(1 + b * ROWS, min(1 + b * ROWS + ROWS, past)):
-            watch_row(h[j, a:z], peak[j - 1, a - 1 : z - 1], peak_s[j - 1, a - 1 : z - 1],
-                      arrival_s[j - 1, a - 1 : z - 1], time_s, arrived_m)  # fmt: skip
-        first, end = next_run(seen[b], seen[b], end)
-    seen[b] = 0
 
 
 @kernel(part=True)
