@@ -85,8 +85,7 @@ class _Work(NamedTuple):
     """Room and numbers of one call."""
 
     room: tuple[Sums, Floats, Floats, Sums, Floats, Sums, Floats]
-    look: tuple[Bits, Bits, Sums, Floats]
-    bits: Bits
+    look: tuple[Bits, Bits, Bits, Sums, Floats]
     sums: Sums
     value: Sums
     row_share: Sums
@@ -208,12 +207,12 @@ def advance(
             np.zeros(blocks.deepest.shape, dtype),
         ),
         look=(
+            water.now.depth.view(whole),
             np.zeros((bands, columns), whole),
             np.zeros((bands, columns), whole),
             np.zeros((bands, columns)),
             np.zeros((bands, columns), dtype),
         ),
-        bits=water.now.depth.view(whole),
         sums=np.zeros((bands + 2, 3)),
         value=np.zeros(edges.kind.size),
         row_share=np.zeros(bands + 2),
@@ -263,14 +262,13 @@ def _advance(
     h2, c2, hu2, hv2 = water.then
     peak, peak_s, arrival_s = water.peak_m, water.peak_s, water.arrival_s
     clock, numbers, rows, drained, edge_flux, edge_paid, quick = work.room
-    high_bits, flags, shares, drains = work.look
+    bits, high_bits, flags, shares, drains = work.look
     awake, level, seen, rained_on, has_drain, thin, deep, deep_bits, left, band_share = blocks
     first_x, at_x, crest_x, share_x, first_y, at_y, crest_y, share_y, weir = faces[:9]
     first_sink, at_sink, sunk_m = faces[9:]
     bands = band_share.size
     for b in prange(bands):
-        look_over(b, Ground(bed, friction, share, drain, opening), State(h, c, hu, hv), work.bits,
-                  peak,
+        look_over(b, Ground(bed, friction, share, drain, opening), State(h, c, hu, hv), bits, peak,
                   clock[_ARRIVED], Seen(high_bits[b], flags[b], shares[b], drains[b]),
                   Blocks(awake, level, seen, rained_on, has_drain, thin, deep, deep_bits, left,
                          band_share))  # fmt: skip

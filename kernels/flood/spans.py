@@ -50,6 +50,7 @@ def look_at_speeds(b: int, now: State, numbers: Floats, most: Floats, quick: Flo
 
 @kernel
 def note_touched(touched: NDArray[np.uint8], awake: NDArray[np.uint8]) -> None:
+    """Remember which blocks have been awake."""
     for b in range(awake.shape[0]):
         for k in range(awake.shape[1]):
             touched[b, k] |= awake[b, k]

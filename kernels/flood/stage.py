@@ -8,7 +8,7 @@ computes it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -124,7 +124,8 @@ def _cells(rows: Floats, r: int, first: int, end: int, stage: Stage) -> tuple[Si
 
 
 @kernel
-def _row(rows: Floats, at: int, first: int, end: int, stage: Stage) -> Floats:
+def _row(rows: Floats, at: int, first: int, end: int, stage: Stage) -> Any:
+    """Some columns of one buffer."""
     return part(rows, at, first + _BEFORE - stage.a, end + _BEFORE - stage.a)
 
 
