@@ -39,8 +39,8 @@ _TRIAL_S = 0.3
 # they told 0.93 (a district, 4 h), 0.78 (its quarter, 1 h) and 0.63 (cells of 1 m, half an hour).
 _HOLLOWS = 1.25
 _DRAIN_TRIALS = 12  # exchanges between street and sewer; the first two compile
-# Per cell: arrays of the ground and of both states, middle state and copy of the bed of godunov.
-_ARRAYS = {("inertial", 1): 13, ("inertial", 2): 13, ("godunov", 1): 14, ("godunov", 2): 18}
+# Per cell: arrays of the ground, of both states, and the peaks.
+_ARRAYS = {("inertial", 1): 13, ("inertial", 2): 13, ("godunov", 1): 13, ("godunov", 2): 13}
 _FIXED_BYTES = 8 + 8 + 8 + 13  # terrain and its copies in float64, peak times, what looks keep
 _ANSWER_BYTES = 8 * 4  # fields of the answer
 # Of a twin's run, which keeps depths over time: its site in float64 (bed, rain, Manning's n,

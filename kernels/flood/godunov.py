@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import kernel, prange, threads_for
+from kernels._jit import kernel, prange, threads, threads_for
 from kernels.flood import riemann as at
 from kernels.flood.blocks import (
     Blocks,
@@ -51,7 +51,6 @@ from kernels.flood.edges import (
 from kernels.flood.faces import Faces, no_faces
 from kernels.flood.roots import POWER
 from kernels.flood.spans import (
-    BANDS,
     copy_blocks,
     largest,
     look_at_speeds,
@@ -75,6 +74,7 @@ from kernels.flood.water import (
 __all__ = ["DISCHARGE", "FREE", "STAGE", "WALL", "Edges", "advance", "new_edges", "new_moving",
            "warm"]  # fmt: skip
 
+_MOST_BANDS = 8  # of blocks that a thread takes at a time: every group finds 6 rows again
 _RUNAWAY_MPS = 1e6
 _T, _END, _CELL, _COURANT, _DT_MAX, _EVERY, _ARRIVED, _FROM, _BEYOND_M, _CLOCK = range(10)
 
@@ -91,6 +91,7 @@ class _Work(NamedTuple):
     row_share: Sums
     rain_ends: Sums
     rain_mps: Sums
+    size: int
     skip_dry: bool
 
 
@@ -195,7 +196,8 @@ def advance(
     whole = np.int32 if dtype == np.float32 else np.int64
     blocks = new_blocks(ground)
     bands = blocks.share.size
-    groups, wide = -(-bands // BANDS), min(WIDTH, columns + 8)
+    size = min(max(bands // (4 * threads()), 1), _MOST_BANDS)
+    groups, wide = -(-bands // size), min(WIDTH, columns + 8)
     work = _Work(
         room=(
             clock,
@@ -218,6 +220,7 @@ def advance(
         row_share=np.zeros(bands + 2),
         rain_ends=rain_ends_s,
         rain_mps=rain_mps,
+        size=size,
         skip_dry=skip_dry,
     )
     faces = no_faces((rows - 2, columns - 2)) if faces is None else faces
@@ -266,7 +269,7 @@ def _advance(
     awake, level, seen, rained_on, has_drain, thin, deep, deep_bits, left, band_share = blocks
     first_x, at_x, crest_x, share_x, first_y, at_y, crest_y, share_y, weir = faces[:9]
     first_sink, at_sink, sunk_m = faces[9:]
-    bands = band_share.size
+    bands, size = band_share.size, work.size
     for b in prange(bands):
         look_over(b, Ground(bed, friction, share, drain, opening), State(h, c, hu, hv), bits, peak,
                   clock[_ARRIVED], Seen(high_bits[b], flags[b], shares[b], drains[b]),
@@ -309,9 +312,9 @@ def _advance(
                                          share_y, weir, first_sink, at_sink, sunk_m)),
                             numbers, rows[g], drained[g],
                             Blocks(awake, level, seen, rained_on, has_drain, thin, deep, deep_bits,
-                                   left, band_share), quick, order, stage == 1)  # fmt: skip
+                                   left, band_share), quick, size, order, stage == 1)  # fmt: skip
                 if watch and stage + 1 == order:
-                    for b in range(g * BANDS, min(g * BANDS + BANDS, bands)):
+                    for b in range(g * size, min(g * size + size, bands)):
                         watch_band(b, th, peak, peak_s, arrival_s, clock[_T], clock[_ARRIVED],
                                    seen)  # fmt: skip
             area_m2 = clock[_CELL] * clock[_CELL] * (1.0 / order)

@@ -49,15 +49,19 @@ def gather(
 def limit(
     keep: Floats, h: Floats, c: Floats, left: Floats, right: Floats, up: Floats, down: Floats,
     numbers: Floats,
-) -> None:  # fmt: skip
-    """Part of its outflow that each cell of a row can pay for, 0 to 1."""
+) -> bool:  # fmt: skip
+    """Part of its outflow that each cell of a row can pay for, 0 to 1; whether all can pay all."""
     one, zero, tiny = numbers[ONE], numbers[ZERO], numbers[TINY]
     share = numbers[KEEP] * numbers[DX_DT]
+    short = np.int32(0)
     for i in range(keep.size):
         along = max(right[i], zero) + max(-left[i], zero)
         across = max(down[i], zero) + max(-up[i], zero)
         held = max(h[i] + c[i], zero) * share
-        keep[i] = min(one, held / max(along + across, tiny))
+        part = min(one, held / max(along + across, tiny))
+        short |= np.int32(1) if part < one else np.int32(0)
+        keep[i] = part
+    return bool(short == 0)
 
 
 @kernel(apart=True)
@@ -71,6 +75,14 @@ def pay(mass: Floats, along: Floats, keep_low: Floats, keep_high: Floats, number
         along[i] *= part
 
 
+@kernel(inline=True)
+def _exact_sum(a: float, b: float) -> tuple[float, float]:
+    """A sum, and what rounding lost of it (TwoSum)."""
+    total = a + b
+    back = total - a
+    return total, (a - (total - back)) + (b - back)
+
+
 @kernel(apart=True)
 def fill(
     full: Floats, lost: Floats, made: Floats, h: Floats, c: Floats, share: Floats, left: Floats,
@@ -82,12 +94,9 @@ def fill(
     """
     dt_dx, rain, zero = numbers[DT_DX], numbers[RAIN], numbers[ZERO]
     for i in range(full.size):
-        depth = h[i]
         net = (left[i] - right[i]) + (up[i] - down[i])
         gain = multiply_add(rain, share[i], multiply_add(net, dt_dx, c[i]))
-        total = depth + gain
-        back = total - depth
-        kept = (depth - (total - back)) + (gain - back)  # TwoSum: total + kept is exact
+        total, kept = _exact_sum(h[i], gain)
         lost[i] = kept if total > zero else zero
         water = zero if total < zero else total
         full[i] = water
@@ -99,11 +108,10 @@ def drain(full: Floats, lost: Floats, drained: Sums, capacity: Floats, numbers: 
     """Take what the drains of a row can from what stands; an emptied cell keeps no rounding."""
     dt, zero = numbers[DT], numbers[ZERO]
     for i in range(full.size):
-        water, kept = full[i], lost[i]
+        water = full[i]
         taken = min(capacity[i] * dt, water)
-        rest = water - taken
-        back = rest - water
-        kept += (water - (rest - back)) - (taken + back)
+        rest, kept = _exact_sum(water, -taken)
+        kept += lost[i]
         full[i] = rest
         lost[i] = kept if rest > zero else zero
         drained[i] += taken + (zero if rest > zero else kept)
@@ -160,10 +168,8 @@ def average(
     """Make of what was, in place, its mean with what came of two stages; its rounding kept."""
     half, dry, zero = numbers[HALF], numbers[DRY], numbers[ZERO]
     for i in range(h.size):
-        before, water = h[i], full[i]
-        total = before + water
-        back = total - before
-        kept = ((before - (total - back)) + (water - back)) + (lost[i] + c[i])
+        total, kept = _exact_sum(h[i], full[i])
+        kept += lost[i] + c[i]
         depth = half * total
         x, y = half * (hu[i] + qx[i]), half * (hv[i] + qy[i])
         h[i], c[i] = depth, half * kept

@@ -14,16 +14,12 @@ from kernels.flood.sweep import row_max
 from kernels.flood.water import Floats, Ground, State, Sums
 
 __all__ = [
-    "BANDS",
     "copy_blocks",
     "largest",
     "look_at_speeds",
     "move_group",
     "note_touched",
 ]
-
-BANDS = 4
-"""Bands of blocks that one thread takes at a time."""
 
 
 @kernel
@@ -73,11 +69,11 @@ def copy_blocks(flags: NDArray[np.uint8], chosen: int, now: State, to: State) ->
 @kernel
 def move_group(
     g: int, ground: Ground, now: State, then: State, border: Border, numbers: Floats,
-    rows: Floats, drained: Sums, blocks: Blocks, quick: Floats, order: int, mean: bool,
+    rows: Floats, drained: Sums, blocks: Blocks, quick: Floats, size: int, order: int, mean: bool,
 ) -> None:  # fmt: skip
-    """One stage in the blocks of a few bands that are awake; bands of the same blocks at once."""
+    """One stage in the awake blocks of a group of `size` bands, those of like bands at once."""
     past, m = now.depth.shape[0] - 1, now.depth.shape[1] - 1
-    b, stop = g * BANDS, min(g * BANDS + BANDS, blocks.share.size)
+    b, stop = g * size, min(g * size + size, blocks.share.size)
     while b < stop:
         below = b + 1
         while below < stop and _same(blocks.awake, b + 1, below + 1):

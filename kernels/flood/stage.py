@@ -38,6 +38,9 @@ _CELLS, _OVER, _LOW_Y, _HIGH_Y, _LOW_X, _HIGH_X, _FX, _FY = 0, 16, 20, 28, 36, 4
 _KEEP, _SX, _SY, _NEW, _MADE, _MOST, _HIGHEST, BUFFERS = 68, 72, 74, 78, 82, 83, 84, 85
 
 
+_ALL = 0  # column of a row of limiters that is one where all its cells can pay
+
+
 class Stage(NamedTuple):
     """Which stage of which scheme: rows from `first` to `end`, columns from `a` to `b`, order.
 
@@ -284,19 +287,23 @@ def _limits(j: int, stage: Stage, now: State, rows: Floats, numbers: Floats) -> 
     """Part of its outflow that each cell of row j can pay for; what lies beyond an edge can."""
     a, b = _limited(stage)
     row, x = _KEEP + j % 4, _FX + 4 * (j % 2)
-    limit(_row(rows, row, a, b, stage), part(now.depth, j, a, b), part(now.carry, j, a, b),
-          _row(rows, x, a, b, stage), _row(rows, x, a + 1, b + 1, stage),
-          _row(rows, _FY + 4 * (j % 4), a, b, stage),
-          _row(rows, _FY + 4 * ((j + 1) % 4), a, b, stage), numbers)  # fmt: skip
+    left, right = _row(rows, x, a, b, stage), _row(rows, x, a + 1, b + 1, stage)
+    up = _row(rows, _FY + 4 * (j % 4), a, b, stage)
+    down = _row(rows, _FY + 4 * ((j + 1) % 4), a, b, stage)
+    all_pay = limit(_row(rows, row, a, b, stage), part(now.depth, j, a, b),
+                    part(now.carry, j, a, b), left, right, up, down, numbers)  # fmt: skip
     one = numbers[ONE]
+    rows[row, _ALL] = one if all_pay else numbers[ZERO]
     if a == 1:
         _fill(_row(rows, row, 0, 1, stage), one)
     if b == stage.columns - 1:
         _fill(_row(rows, row, b, b + 1, stage), one)
     if j == 1:
         _fill(_row(rows, _KEEP, a, b, stage), one)
+        rows[_KEEP, _ALL] = one
     if j + 2 == stage.rows:
         _fill(_row(rows, _KEEP + (j + 1) % 4, a, b, stage), one)
+        rows[_KEEP + (j + 1) % 4, _ALL] = one
 
 
 @kernel
@@ -310,12 +317,15 @@ def _pay_faces(j: int, stage: Stage, rows: Floats, border: Border, numbers: Floa
     """Limit the faces of row j, and remember what really goes through the edges, inwards."""
     a, b = stage.a, stage.b
     x, keep = _fluxes(rows, _FX + 4 * (j % 2), a, b + 1, stage), _KEEP + j % 4
-    pay(x.mass, x.along, _row(rows, keep, a - 1, b, stage), _row(rows, keep, a, b + 1, stage),
-        numbers)  # fmt: skip
+    if rows[keep, _ALL] < numbers[ONE]:
+        pay(x.mass, x.along, _row(rows, keep, a - 1, b, stage), _row(rows, keep, a, b + 1, stage),
+            numbers)  # fmt: skip
     for k in range(j if j == stage.first else j + 1, j + 2):
         y = _fluxes(rows, _FY + 4 * (k % 4), a, b, stage)
-        pay(y.mass, y.along, _row(rows, _KEEP + (k - 1) % 4, a, b, stage),
-            _row(rows, _KEEP + k % 4, a, b, stage), numbers)  # fmt: skip
+        low, high = _KEEP + (k - 1) % 4, _KEEP + k % 4
+        if min(rows[low, _ALL], rows[high, _ALL]) < numbers[ONE]:
+            pay(y.mass, y.along, _row(rows, low, a, b, stage), _row(rows, high, a, b, stage),
+                numbers)  # fmt: skip
         if k in (1, stage.rows - 1):
             edge, inwards = (a - 1, 1.0) if k == 1 else (stage.columns - 3 + a, -1.0)
             for i in range(b - a):
