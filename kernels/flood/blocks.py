@@ -103,7 +103,7 @@ def look_over(
                      seen.drain[1:m], ground.drain_mps[j, 1:m])  # fmt: skip
         _note_motion(seen.flags[1:m], now.depth[j, 1:m], now.carry[j, 1:m], now.flux_x[j, 1:m],
                      now.flux_y[j, 1:m], peak[j - 1])  # fmt: skip
-        _note_open(seen.flags[1:m], ground.friction[j, 1:m])
+        _note_open(seen.flags[1:m], ground.bed_m[j, 1:m])
     blocks.share[b] = row_sum(seen.share[1:m])
     for k in range(blocks.deepest.shape[1]):
         deepest, flags, rain, drain = seen.bits[1 + k * COLUMNS], 0, 0, 0
@@ -144,10 +144,10 @@ def _note_motion(flags: Bits, h: Floats, c: Floats, qx: Floats, qy: Floats, peak
 
 
 @kernel(part=True)
-def _note_open(flags: Bits, friction: Floats) -> None:
-    """Set 4 where a cell is not closed: closed ones have no friction."""
+def _note_open(flags: Bits, bed: Floats) -> None:
+    """Set 4 where a cell is not closed."""
     for i in range(flags.size):
-        flags[i] |= _OPEN if friction[i] > 0.0 else 0
+        flags[i] |= _OPEN if bed[i] < WALL_M / 2 else 0
 
 
 @kernel(part=True)
@@ -244,12 +244,12 @@ def next_run(awake: NDArray[np.uint8], also: NDArray[np.uint8], start: int) -> t
     return k, end
 
 
-@kernel
+@kernel(part=True)
 def hold_rained(blocks: Blocks, raining: bool) -> None:
     """Let the blocks that get rain stay awake a step longer than it, for solvers of two states."""
     for b in range(blocks.rained_on.shape[0]):
         for k in range(blocks.rained_on.shape[1]):
-            if raining and blocks.rained_on[b, k]:
+            if raining and blocks.rained_on[b, k] == 1:
                 blocks.level[b + 1, k + 1] = _MOVING
 
 
