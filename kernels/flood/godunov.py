@@ -49,7 +49,7 @@ from kernels.flood.edges import (
     ready,
 )
 from kernels.flood.faces import Faces, no_faces
-from kernels.flood.roots import POWER
+from kernels.flood.rows import POWER
 from kernels.flood.spans import (
     copy_blocks,
     largest,

@@ -55,7 +55,7 @@ class Fluxes(NamedTuple):
     along: Floats
 
 
-@kernel(apart=True)
+@kernel(part=True, apart=True)
 def fluxes(out: Fluxes, left: Side, right: Side, numbers: Floats) -> None:
     """Work out the fluxes through faces from `left` to `right`.
 

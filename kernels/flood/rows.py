@@ -15,7 +15,9 @@ from kernels._jit import kernel, multiply_add
 from kernels.flood.water import Floats
 
 __all__ = [
+    "MINUS_THIRD",
     "POWER",
+    "SEED",
     "Bits",
     "Cells",
     "Fluxes",
@@ -35,8 +37,8 @@ __all__ = [
 Bits = NDArray[np.unsignedinteger[Any]]
 
 # x^(-1/3) from the bits of a float32, off by 3.5 % at most: exponent divided by -3.
-_SEED = np.float32(0x54A1F480)
-_MINUS_THIRD = np.float32(-1.0 / 3.0)
+SEED = np.float32(0x54A1F480)
+MINUS_THIRD = np.float32(-1.0 / 3.0)
 POWER = (1.0000000029266207, 2.3333350803521005, 3.8888859409728402, 5.6159413878402,
          7.489402366136407, 9.743381892810875, 11.815160843173569)  # fmt: skip
 """(1 - e)^(-7/3) as a polynomial of e, off by 2.6e-8 at most for |e| < 0.1022 (minimax)."""
@@ -137,7 +139,7 @@ def faces(out: Floats, a: Cells, b: Cells, old: Fluxes, numbers: Floats) -> None
         depth = max(wet, dry)
         # depth^(-7/3) = y^7 (1 - e)^(-7/3), where y is near depth^(-1/3) and e = 1 - depth y^3.
         bits = np.float32(np.int32(np.float32(depth).view(np.int32)))
-        y = number(np.int32(multiply_add(bits, _MINUS_THIRD, _SEED)).view(np.float32))
+        y = number(np.int32(multiply_add(bits, MINUS_THIRD, SEED)).view(np.float32))
         square = y * y
         e = multiply_add(-(depth * y), square, one)
         e2 = e * e

@@ -24,13 +24,13 @@ from kernels.flood.riemann import (
     G,
     Side,
 )
-from kernels.flood.roots import MINUS_THIRD, SEED
+from kernels.flood.rows import MINUS_THIRD, SEED
 from kernels.flood.water import Floats, Sums
 
 __all__ = ["average", "drain", "fastest", "fill", "gather", "limit", "move", "pay"]
 
 
-@kernel(apart=True)
+@kernel(part=True, apart=True)
 def gather(
     out: Side, over: Floats, h: Floats, hu: Floats, hv: Floats, bed: Floats, numbers: Floats
 ) -> None:
@@ -45,7 +45,7 @@ def gather(
         over[i] = inverse
 
 
-@kernel(apart=True)
+@kernel(part=True, apart=True)
 def limit(
     keep: Floats, h: Floats, c: Floats, left: Floats, right: Floats, up: Floats, down: Floats,
     numbers: Floats,
@@ -64,7 +64,7 @@ def limit(
     return bool(short == 0)
 
 
-@kernel(apart=True)
+@kernel(part=True, apart=True)
 def pay(mass: Floats, along: Floats, keep_low: Floats, keep_high: Floats, numbers: Floats) -> None:
     """Cut fluxes to the part that the cell which gives the mass can pay for, in place."""
     zero = numbers[ZERO]
@@ -83,7 +83,7 @@ def _exact_sum(a: float, b: float) -> tuple[float, float]:
     return total, (a - (total - back)) + (b - back)
 
 
-@kernel(apart=True)
+@kernel(part=True, apart=True)
 def fill(
     full: Floats, lost: Floats, made: Floats, h: Floats, c: Floats, share: Floats, left: Floats,
     right: Floats, up: Floats, down: Floats, numbers: Floats,
@@ -103,7 +103,7 @@ def fill(
         made[i] += water - total
 
 
-@kernel(apart=True)
+@kernel(part=True, apart=True)
 def drain(full: Floats, lost: Floats, drained: Sums, capacity: Floats, numbers: Floats) -> None:
     """Take what the drains of a row can from what stands; an emptied cell keeps no rounding."""
     dt, zero = numbers[DT], numbers[ZERO]
@@ -117,7 +117,7 @@ def drain(full: Floats, lost: Floats, drained: Sums, capacity: Floats, numbers: 
         drained[i] += taken + (zero if rest > zero else kept)
 
 
-@kernel(apart=True)
+@kernel(part=True, apart=True)
 def move(
     qx: Floats, qy: Floats, hu: Floats, hv: Floats, full: Floats, friction: Floats,
     left: Fluxes, right: Fluxes, up: Fluxes, down: Fluxes, source_x: Floats, source_y: Floats,
@@ -160,7 +160,7 @@ def move(
         qx[i], qy[i] = x * part, y * part
 
 
-@kernel(apart=True)
+@kernel(part=True, apart=True)
 def average(
     h: Floats, c: Floats, hu: Floats, hv: Floats, full: Floats, lost: Floats, qx: Floats,
     qy: Floats, numbers: Floats,
@@ -177,7 +177,7 @@ def average(
         hv[i] = y if depth > dry else zero
 
 
-@kernel(apart=True)
+@kernel(part=True, apart=True)
 def fastest(
     most: Floats, highest: Floats, h: Floats, hu: Floats, hv: Floats, numbers: Floats
 ) -> None:

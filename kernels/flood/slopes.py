@@ -19,7 +19,7 @@ def _limited(x: float, y: float, quarter: float, zero: float) -> float:
     return max(min(x, y, mean), zero) + min(max(x, y, mean), zero)
 
 
-@kernel(apart=True)
+@kernel(part=True, apart=True)
 def show(
     low: Side, high: Side, source: Floats, behind: Side, here: Side, ahead: Side, over: Floats,
     numbers: Floats,

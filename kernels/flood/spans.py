@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from kernels._jit import kernel
 from kernels.flood.blocks import COLUMNS, ROWS, Blocks, next_run
 from kernels.flood.riemann import ZERO
+from kernels.flood.rows import row_max
 from kernels.flood.settling import fastest
 from kernels.flood.stage import WIDEST, Border, Stage, sweep_run
-from kernels.flood.sweep import row_max
 from kernels.flood.water import Floats, Ground, State, Sums
 
 __all__ = [

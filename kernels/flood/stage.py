@@ -18,9 +18,9 @@ from kernels.flood.blocks import COLUMNS, ROWS, Blocks
 from kernels.flood.edges import against_wall, over_edge
 from kernels.flood.faces import LEAVES_UP, Faces, over_wall, sink_row
 from kernels.flood.riemann import BIG, DRY, DX_DT, ONE, ZERO, Fluxes, Side, fluxes
+from kernels.flood.rows import row_max, row_sum
 from kernels.flood.settling import average, drain, fastest, fill, gather, limit, move, pay
 from kernels.flood.slopes import show
-from kernels.flood.sweep import row_max, row_sum
 from kernels.flood.water import SUM_CLIPPED, SUM_DRAINED, Floats, Ground, State, Sums
 
 __all__ = ["BUFFERS", "WIDEST", "WIDTH", "Border", "Stage", "sweep_run"]
