@@ -81,7 +81,8 @@ def test_a_checkpoint_that_is_none_is_refused(tmp_path: Path) -> None:
             file.write_bytes(content)
         with pytest.raises(RequestError) as caught:
             run_water(np.zeros((3, 3)), checkpoint=Checkpoint(file, resume=True), **options)
-        assert caught.value.key == "flood.no_checkpoint"
+        missing = "flood.checkpoint_missing" if content is None else "flood.no_checkpoint"
+        assert caught.value.key == missing
 
 
 @SOLVERS

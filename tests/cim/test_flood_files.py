@@ -23,7 +23,7 @@ def test_a_terrain_whose_unit_is_not_known_is_metres_only_aloud(tmp_path: Path) 
     options: dict[str, Any] = {"duration_s": 10.0, "rain_mm_h": 50.0}
     aloud = flood_files(dem(tmp_path / "a.tif", flat, crs=None), tmp_path / "o", **options)
     assert "no coordinate system" in aloud["notes"][0]
-    said = flood_files(dem(tmp_path / "a.tif", flat, crs=None), tmp_path / "o", crs="local",
+    said = flood_files(dem(tmp_path / "a.tif", flat, crs=None), tmp_path / "p", crs="local",
                        **options)  # fmt: skip
     assert said["notes"] == []
     degrees = dem(tmp_path / "b.tif", flat, crs=None, cell=1e-4, west=117.2, north=39.1)
@@ -91,7 +91,7 @@ def test_holes_in_the_terrain_stay_dry_on_both_paths(tmp_path: Path) -> None:
     assert record["mass_error_rel"] <= 1e-12
     q = write(tmp_path / "q.csv", ("x", "y", "time_s", "flow_m3s"), (500011, 4299989, 0, 1))
     with pytest.raises(RequestError, match="outside"):
-        flood_files(tmp_path / "d.tif", tmp_path / "o", duration_s=9.0, inflow=q)
+        flood_files(tmp_path / "d.tif", tmp_path / "p", duration_s=9.0, inflow=q)
 
 
 def test_own_rain_falls_on_a_twin_and_a_run_is_held_against_another(
