@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cim.errors import RequestError, UnitError
@@ -87,6 +87,7 @@ def test_the_chicago_storm_of_zone_i_has_the_computed_blocks(
     assert int(blocks_mm.argmax()) + 1 == 10
 
 
+@settings(deadline=None)  # the first one reads the registry and the words
 @given(
     period_a=st.floats(1, 50),
     minutes=st.floats(30, 120),
