@@ -81,7 +81,7 @@ def lay_over(
     _source(pen, picture.sources, base.size, unit, left, scene.lang)
     _remarks(pen, remarks(view, result, scene.lang), base.size, unit)
     scale_m = picture.camera.metres_per_pixel(scene.size[1])
-    _scale(pen, scale_m, base.size, unit, exact=scene.camera == "top")
+    _scale(pen, scale_m, base.size, unit)
     _north(pen, picture.camera.turn_deg, base.size, unit, flat=scene.camera != "top")
     return Image.alpha_composite(base, layer).convert("RGB")
 
@@ -248,14 +248,14 @@ def _remarks(pen: Any, lines: tuple[str, ...], size: tuple[int, int], unit: int)
         bottom -= unit * 2.0
 
 
-def _scale(pen: Any, scale_m: float, size: tuple[int, int], unit: int, *, exact: bool) -> None:
-    """Draw a bar of round length; in an oblique view it holds at the middle of the picture."""
+def _scale(pen: Any, scale_m: float, size: tuple[int, int], unit: int) -> None:
+    """Draw a bar of round length; it holds at the middle of the picture, at one distance."""
     rough = scale_m * size[0] * 0.14
     power = 10.0 ** np.floor(np.log10(rough))
     length = max(f * power for f in (1, 2, 5) if f * power <= rough)
     wide = length / scale_m
     text = f"{length:g} m" if length < 1000 else f"{length / 1000:g} km"
-    text = text if exact else f"≈ {text}"
+    text = f"≈ {text}"
     right, bottom = size[0] - unit * 4.8, size[1] - unit * 1.5
     small = font(round(unit * 0.9))
     box = (right - wide - unit, bottom - unit * 1.9, right + unit, bottom + unit * 0.6)

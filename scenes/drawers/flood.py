@@ -15,7 +15,7 @@ from scenes.drawables import Legend
 from scenes.drawers.drawing import Asked, Colour, Drawing
 from scenes.drawers.generic import generic, ramped
 from scenes.palette import NO_VALUE
-from scenes.ramps import BLUES, round_limits
+from scenes.ramps import BLUES, HEAT, VIRIDIS, round_limits
 
 __all__ = ["draw"]
 
@@ -23,6 +23,7 @@ PEAK = "depth_max_m"  # what one asks of a flood first: how deep it got
 _MOST = 98.0  # per cent of the wet cells lie within the ramp; deeper water says so in the legend
 _ASKED = 100_000  # cells are enough for that
 _LEAST_M = 0.1  # no ramp ends lower: a film in the gutter is no deep blue
+_NOT_WHERE_DRY = ("speed", "duration")  # 0 where no water was
 _GOOD: Colour = (90, 150, 90)
 _WARN: Colour = (244, 170, 60)
 _BAD: Colour = (178, 16, 32)
@@ -41,9 +42,24 @@ def draw(asked: Asked) -> Drawing:
     classes = next((c for known, c in _VERDICTS.items() if name.startswith(known)), None)
     if classes is not None:
         return _verdict(asked, classes)
+    if asked.field.carrier == "grid" and name.startswith("hazard"):
+        return _hazard(asked)
+    if asked.field.carrier == "grid" and name.startswith(_NOT_WHERE_DRY):
+        return ramped(asked, VIRIDIS, low=0.0, above=0.0)
     if asked.field.unit != "m" or not name.startswith("depth"):
         return generic(asked)
     return _water(asked)
+
+
+def _hazard(asked: Asked) -> Drawing:
+    """Draw the hazard rating between the limits of its classes; where no water was, nothing."""
+    limits = np.asarray(standard("flood.hazard_classes").value, dtype=float)
+    made = ramped(asked, HEAT, low=0.0, high=float(limits[-1]), above=0.0)
+    texts = [f"{limit:g}" for limit in limits]
+    if asked.span[1] > limits[-1]:
+        texts[-1] = f"≥ {texts[-1]}"
+    marks = [(0.0, "0"), *zip((limits / limits[-1]).tolist(), texts, strict=True)]
+    return replace(made, legend=replace(made.legend, marks=marks))
 
 
 def _water(asked: Asked) -> Drawing:

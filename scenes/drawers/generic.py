@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,9 +13,10 @@ from scenes.drawables import Legend
 from scenes.drawers.drawing import Asked, Drawing
 from scenes.ramps import VIRIDIS, Ramp, colours, round_limits
 
-__all__ = ["generic", "ramped"]
+__all__ = ["generic", "ramped", "written_unit"]
 
 _OPAQUE = 225
+_SIGNS = {"1": "", "degree": "°", "degrees": "°", "deg": "°", "degC": "°C", "percent": "%"}
 
 
 def generic(asked: Asked) -> Drawing:
@@ -65,6 +68,13 @@ def ramped(
     return Drawing(legend=legend, objects={asked.field.layer: by_id})
 
 
+def written_unit(unit: str) -> str:
+    """Return a unit as it is printed: ``m²/s`` for ``m2/s``, nothing for a pure number."""
+    if unit in _SIGNS:
+        return _SIGNS[unit]
+    return re.sub(r"(?<=[A-Za-z])[23]\b", lambda found: "²³"[int(found[0]) - 2], unit)
+
+
 def _triple(rgb: list[int]) -> tuple[int, int, int]:
     return (rgb[0], rgb[1], rgb[2])
 
@@ -89,7 +99,7 @@ def _legend(
     none = messages.text("scenes.no_value", lang=asked.lang)
     return Legend(
         title=messages.title(asked.field.titles, lang=asked.lang),
-        unit="" if asked.field.unit == "1" else asked.field.unit,
+        unit=written_unit(asked.field.unit),
         rgb=colours(np.linspace(low, high, 128), ramp, low, high),
         marks=marks,
         keys=[(palette.NO_VALUE, none)] if missing else [],

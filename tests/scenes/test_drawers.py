@@ -13,6 +13,7 @@ from cim import messages
 from cim.errors import RequestError
 from cim.model import GridFrame
 from cim.model.result import Result, ResultField
+from cim.registry import standard
 from scenes import drawers
 from scenes.drawables import Legend
 from scenes.drawers import Asked, Drawing, draw, generic
@@ -106,6 +107,34 @@ def test_ground_that_is_all_but_dry_shows_through_a_flood() -> None:
     drawing = draw(result([[0.0, 0.049, 0.06], [0.3, 2.0, np.nan]], question="flood"))
     shown = alpha(drawing) > 0
     assert shown.tolist() == [[False, False, True], [True, True, False]]
+
+
+@pytest.mark.parametrize("name", ["hazard_max_m2_s", "speed_max_mps", "duration_15cm_s"])
+def test_danger_is_not_painted_where_no_water_was(name: str) -> None:
+    values = [[np.nan, 0.0, 0.6], [0.9, 2.0, 4.0]]
+    drawing = draw(result(values, question="flood", name=name, unit="m2/s"))
+    assert (alpha(drawing) > 0).tolist() == [[False, False, True], [True, True, True]]
+
+
+def test_the_legend_of_danger_has_the_limits_of_its_classes() -> None:
+    values = [[0.0, 0.6, 0.9], [1.0, 2.0, 4.0]]
+    drawing = draw(result(values, question="flood", name="hazard_max_m2_s", unit="m2/s"))
+    limits = standard("flood.hazard_classes").value
+    texts = [text.removeprefix("≥ ") for _, text in drawing.legend.marks]
+    assert [float(text) for text in texts] == [0.0, *np.asarray(limits)]
+    assert [share * float(texts[-1]) for share, _ in drawing.legend.marks] == pytest.approx(
+        [float(text) for text in texts]
+    )
+    assert drawing.legend.marks[-1][1].startswith("≥")
+
+
+@pytest.mark.parametrize(
+    ("unit", "printed"),
+    [("m2/s", "m²/s"), ("m3/s", "m³/s"), ("m2", "m²"), ("kWh/m2", "kWh/m²"), ("degrees", "°"),
+     ("m", "m"), ("1", ""), ("1/s", "1/s")],
+)  # fmt: skip
+def test_units_are_written_as_they_are_printed(unit: str, printed: str) -> None:
+    assert draw(result([0.0, 1.0], carrier="objects", unit=unit)).legend.unit == printed
 
 
 def test_depths_beyond_the_ramp_say_so_in_the_legend() -> None:

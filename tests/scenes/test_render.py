@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import bim_import
 import scenes
@@ -273,6 +273,24 @@ def test_a_kept_scene_is_drawn_and_options_go_before_it(
 
 
 HANZI = re.compile(r"[\u3400-\u9fff\uff00-\uffef\u3000-\u303f]")
+
+
+@pytest.mark.parametrize("camera", ["top", "oblique"])
+def test_the_bar_of_a_view_in_perspective_says_that_it_holds_about(
+    camera: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene, view, written = replace(SMALL, camera=camera), plain_town(), []
+    plain = ImageDraw.ImageDraw.text
+
+    def listen(pen: Any, xy: Any, text: str, *rest: Any, **look: Any) -> None:
+        written.append(text)
+        plain(pen, xy, text, *rest, **look)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", listen)
+    blank = np.zeros((scene.size[1], scene.size[0], 3), np.uint8)
+    overlay.lay_over(blank, scene, view, None, compose(scene, view))
+    bars = [t for t in written if re.fullmatch(r".*\d k?m", t)]
+    assert len(bars) == 1 and bars[0].startswith("≈ ")
 
 
 def texts_of_the_house() -> Iterator[str]:
