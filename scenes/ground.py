@@ -81,7 +81,9 @@ def _footing(view: TwinView, bounds: Bounds) -> float:
     return float(np.percentile(known, _LOWEST)) if known.size else 0.0
 
 
-def levels(terrain: Grid, xy: NDArray[np.float64], unknown_m: float) -> NDArray[np.float64]:
+def levels(
+    terrain: Grid, xy: NDArray[np.float64], unknown_m: float, *, lap_m: float = 0.0
+) -> NDArray[np.float64]:
     """Return the ground under points; beyond its edge it goes on as it is there, ever smoother.
 
     Parameters
@@ -92,6 +94,8 @@ def levels(terrain: Grid, xy: NDArray[np.float64], unknown_m: float) -> NDArray[
         (n, 2), projected metres.
     unknown_m
         Level where nothing at all is known; in a hole it is the median of the other points.
+    lap_m
+        How far beyond its edge the ground goes on as it is there before it grows smooth.
     """
     level = flat_level(terrain)
     if level is not None:
@@ -104,7 +108,7 @@ def levels(terrain: Grid, xy: NDArray[np.float64], unknown_m: float) -> NDArray[
     out = beyond > 2 * hair
     if out.any():  # else every kerb at the edge would run on as a ridge
         smooth = _smoothed(terrain).sample(inside[out])
-        share = np.exp(-beyond[out] / (_RUNS_ON * terrain.frame.cell_m))
+        share = np.exp(-np.maximum(beyond[out] - lap_m, 0.0) / (_RUNS_ON * terrain.frame.cell_m))
         mixed = share * sampled[out] + (1 - share) * smooth
         sampled[out] = np.where(np.isfinite(mixed), mixed, sampled[out])
     known = np.isfinite(sampled)
@@ -388,7 +392,9 @@ def drape(painter: Painter, terrain: Grid, origin: Origin) -> Ground:
         for share in (aspect, 1.0 / aspect)
     )
     xx, yy = np.meshgrid(np.linspace(xmin, xmax, cols), np.linspace(ymax, ymin, rows))
-    z = levels(terrain, np.column_stack([xx.ravel(), yy.ravel()]), origin.z).reshape(rows, cols)
+    xy = np.column_stack([xx.ravel(), yy.ravel()])
+    lap_m = _STEP * max((xmax - xmin) / (cols - 1), (ymax - ymin) / (rows - 1))  # of one face
+    z = levels(terrain, xy, origin.z, lap_m=lap_m).reshape(rows, cols)
     step = _coarser(z)
     xx, yy, z = (v[::step, ::step] for v in (xx, yy, z))
     points = np.stack([xx - origin.x, yy - origin.y, z - origin.z], axis=-1).astype(np.float32)

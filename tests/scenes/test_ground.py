@@ -267,6 +267,15 @@ def test_the_mesh_is_as_coarse_as_five_centimetres_allow(relief_m: float, most: 
         assert off <= 0.06 + 0.0003 * relief_m
 
 
+def test_a_smooth_terrain_inside_the_picture_keeps_its_mesh_coarse_at_its_edge() -> None:
+    row, col = np.mgrid[0:400, 0:400]
+    values = (np.sin(row / 60.0) + np.cos(col / 45.0)).astype(np.float32)
+    terrain = Grid("terrain", GridFrame(EAST, NORTH + 400, 1.0, 400, 400), values, "m")
+    box = (EAST - 20.0, NORTH - 20.0, EAST + 420.0, NORTH + 420.0)
+    points = drape(Painter(box, 512), terrain, Origin(EAST, NORTH, 0.0)).points
+    assert points.shape[0] <= 60
+
+
 def test_a_terrain_full_of_steps_keeps_every_point_of_the_mesh() -> None:
     values = np.random.default_rng(3).uniform(0, 4, (100, 200)).astype(np.float32)
     terrain = Grid("terrain", GridFrame(EAST, NORTH + 100.0, 1.0, 100, 200), values, "m")
