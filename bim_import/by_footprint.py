@@ -78,9 +78,7 @@ def fit_footprint(
         raise FrameError("bim.footprint_none", given=name, values={"best": best})
     rivals = [f for f in good if f.overlap > good[0].overlap - _CLEARLY]
     if len(rivals) > 1:
-        listed = "; ".join(
-            f"{f.source_id}: " + " ".join(f"{v:.3f}" for v in f.at) for f in rivals[:_NAMED]
-        )
+        listed = "; ".join(f"{f.source_id}: {_written(f.at)}" for f in rivals[:_NAMED])
         raise FrameError("bim.footprint_several", given=name, values={"places": listed})
     found = good[0]
     if not np.isfinite(found.at[2]):
@@ -88,6 +86,11 @@ def fit_footprint(
         raise FrameError("bim.footprint_height", given=name, values=values)
     at = (found.at[0], found.at[1], found.at[2] - floor_m, found.at[3])
     return Fit(found.id, found.source_id, at, found.overlap)
+
+
+def _written(at: tuple[float, ...]) -> str:
+    """Return a place as the option --at takes it, with ? for the height nobody knows."""
+    return " ".join(f"{v:.3f}" if np.isfinite(v) else "?" for v in at)
 
 
 def _fits(outline: Any, buildings: Mapping[str, FeatureTable]) -> list[Fit]:

@@ -8,14 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cim.errors import RequestError
+from cim.model.naming import is_naming
 from cim.model.table import FeatureTable
 from cim.model.twin import TwinView
 from cim.query.spatial import Found, ask
 
 __all__ = ["named"]
-
-_NAMING = ("name", "former_name", "address", "text", "code", "source_id")  # of every kind
-_PARTS = ("name", "address", "名", "地址")  # of a source's own columns
 
 
 def named(
@@ -69,14 +67,13 @@ def named(
 
 def _length(table: FeatureTable, row: int, words: list[str]) -> float:
     """Return the length of the shortest text that holds all the words, NaN where none does."""
-    texts = [str(table.ids[row]), *(table.columns[name][row] for name in _columns(table))]
+    texts = [
+        str(table.ids[row]),
+        *(table.columns[name][row] for name in table.columns if is_naming(name)),
+    ]
     folded = ("".join(_folded(text).split()) for text in texts if isinstance(text, str))
     held = [len(text) for text in folded if all(word in text for word in words)]
     return min(held, default=np.nan)
-
-
-def _columns(table: FeatureTable) -> list[str]:
-    return [c for c in table.columns if c in _NAMING or any(part in c.lower() for part in _PARTS)]
 
 
 def _folded(text: str) -> str:

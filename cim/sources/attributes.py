@@ -16,6 +16,7 @@ import numpy as np
 
 from cim.errors import SourceError, UnitError
 from cim.model.kinds import COMMON, Field, Kind
+from cim.model.naming import is_naming
 from cim.model.table import as_column, missing
 from cim.sources.columns import Column, Rows
 from cim.sources.feeding import SETTINGS, demand, taken_columns
@@ -99,7 +100,8 @@ def _note_unknown_targets(spec: LayerSpec, kind: Kind, report: Report, layer: st
                 "kind": kind.name,
                 "near": near[0] if near else ", ".join(f.name for f in kind.fields) or "-",
             }
-            report.note("source.unknown_target", file=spec.file.name, layer=layer, values=values)
+            key = "source.named_target" if is_naming(attribute) else "source.unknown_target"
+            report.note(key, file=spec.file.name, layer=layer, values=values)
 
 
 def _check_units(spec: LayerSpec, taken: Mapping[str, str], rows: Rows, kind: Kind) -> None:

@@ -241,8 +241,6 @@ def probe(spec: LayerSpec, *, report: Report, job: Job = QUIET) -> Probe:
         Nobody says what it is in, or the numbers contradict it.
     """
     if _outer(spec):
-        if "at" in spec.options:
-            raise _no_place_of_its_own(spec)
         if not spec.file.is_file():
             raise SourceError("source.missing", given=str(spec.file))
         return Probe(spec, spec.name or spec.kind or spec.file.suffix[1:])

@@ -104,6 +104,16 @@ def test_a_rectangle_fits_two_ways_and_is_refused_with_both(tmp_path: Path) -> N
     assert caught.value.key == "bim.footprint_none"
 
 
+def test_places_to_choose_from_say_where_the_height_is_not_known(tmp_path: Path) -> None:
+    town = twin(tmp_path, BOX, ELL, floor=None)
+    with pytest.raises(FrameError) as caught:
+        import_ifc(town, [house(tmp_path, BOX)], by_footprint=True, job=QUIET)
+    places = [p.split(": ")[1].split() for p in caught.value.values["places"].split("; ")]
+    assert [p[2] for p in places] == ["?", "?"]
+    assert all(np.isfinite(float(v)) for p in places for v in (p[0], p[1], p[3]))
+    assert "not known" in caught.value.remedy("en") and "未知" in caught.value.remedy("zh")
+
+
 def test_a_building_without_a_floor_level_cannot_place_a_model(tmp_path: Path) -> None:
     town = twin(tmp_path, ELL, BOX, floor=None)
     with pytest.raises(FrameError) as caught:

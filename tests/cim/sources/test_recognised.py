@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from cim.cli import main
 from cim.cli._keep import keep
 from cim.jobs import QUIET
+from cim.query import named
 from cim.sources import build_twin, district_from_files
 from cim.store import diff, open_twin
 from cim.store.compare import as_of
@@ -32,6 +34,25 @@ def build(path: Path, twin: Path) -> list[dict[str, Any]]:
     built = build_twin(district_from_files([path], crs=None, height_datum=None, kind="building"))
     keep(built, twin, replace=False, job=QUIET)
     return [entry.record() for entry in built.report.entries]
+
+
+def test_a_column_that_look_ups_by_name_read_is_not_said_to_serve_no_question(
+    tmp_path: Path,
+) -> None:
+    path = f.geojson(
+        tmp_path / "a.geojson", f.houses(), "EPSG:4548", Anschrift=["Markt 1"] * 12,
+        Stoff=["Ziegel"] * 12,
+    )  # fmt: skip
+    district = district_from_files([path], kind="building", height_datum="unknown")
+    told = {"address": "Anschrift", "stuff": "Stoff"}
+    layers = tuple(replace(spec, columns=told) for spec in district.layers)
+    built = build_twin(replace(district, layers=layers))
+    entries = {
+        e.values["attribute"]: e.reason
+        for e in built.report.entries if "attribute" in e.values and "near" in e.values
+    }  # fmt: skip
+    assert entries == {"address": "source.named_target", "stuff": "source.unknown_target"}
+    assert len(named(built.twin, "markt 1")) == 12
 
 
 def test_a_changed_house_without_a_number_stays_the_same_house(
