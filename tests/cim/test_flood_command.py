@@ -18,7 +18,7 @@ from cim.errors import RequestError
 from cim.flood import Checkpoint, design_storm, flood
 from cim.jobs import Job
 from cim.store import create
-from tests.cim.test_flood_solvers import HARD, bare, dem, rough
+from tests.cim.floods import HARD, bare, dem, rough
 from tests.towns import EAST, NORTH, box, layer
 
 
