@@ -17,7 +17,7 @@ from cim.model.twin import Bounds, TwinView
 from scenes import palette
 from scenes.drawers import Drawing
 
-__all__ = ["Chart", "draw_chart", "keys_of"]
+__all__ = ["ROUND", "Chart", "draw_chart", "keys_of"]
 
 Rgb = tuple[int, int, int]
 
@@ -46,6 +46,8 @@ _SPOTS: dict[str, Rgb] = {
     "entrance": (200, 90, 40),
     "pipe_node": (70, 76, 84),
 }
+ROUND = (*_SPOTS, "tree")
+"""Kinds that are dots on the map."""
 _ORDER = (
     "land_use", "parcel", "green", "water", "road", "pipe",
     "wall", "tree", "building_part", "building", *_SPOTS,
@@ -150,7 +152,9 @@ def draw_chart(
         )
     for name in shown:
         if kinds[name] == "road":
-            _street_names(axes, view.table(name, bounds=box), box, scale, font, writable)
+            over = drawing is not None and drawing.cells is not None
+            table = view.table(name, bounds=box)
+            _street_names(axes, table, box, scale, font, writable, plates=over)
     return chart
 
 
@@ -305,8 +309,14 @@ def _street_names(
     scale: float,
     font: Any,
     writable: Callable[[str], str],
+    *,
+    plates: bool,
 ) -> None:
-    """Write each street's name once, along the middle of its longest stretch in the frame."""
+    """Write each street's name once, along the middle of its longest stretch in the frame.
+
+    Over the colours of a run, which may be dark, a name stands on a plate.
+    """
+    plate = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.85, "edgecolor": "none"}
     size_pt, frame = 5.5, shapely.box(*box)
     per_pt = scale / 1000.0 / _POINT  # metres a point
     names = np.array(table.texts("name"), dtype=object)
@@ -329,11 +339,14 @@ def _street_names(
             continue
         taken.append(place)
         middle = line.interpolate(line.length / 2)
-        for halo in (True, False):  # a halo turns letters into outlines: the word comes again
+        for halo in (
+            (False,) if plates else (True, False)
+        ):  # a halo turns letters into outlines: the word comes again
             axes.text(
                 middle.x, middle.y, writable(name), fontproperties=font, fontsize=size_pt,
                 rotation=angle, rotation_mode="anchor", ha="center", va="center",
                 color=_INK, zorder=60.0, clip_on=True, path_effects=_halo() if halo else None,
+                bbox=plate if plates else None,
             )  # fmt: skip
 
 

@@ -11,14 +11,14 @@ import numpy as np
 
 from cim import messages
 from cim._version import VERSION
-from cim.crs import crs_title
+from cim.crs import HEIGHT_DATUMS, crs_title
 from cim.errors import MissingError, RequestError
 from cim.jobs import QUIET, Job
 from cim.model.kinds import kind, split_layer
 from cim.model.result import Result
 from cim.model.twin import Bounds, TwinView
 from scenes import city
-from scenes.chart import Chart, draw_chart, keys_of
+from scenes.chart import ROUND, Chart, draw_chart, keys_of
 from scenes.drawables import Legend
 from scenes.drawers import Drawing, draw
 from scenes.files import whole
@@ -363,13 +363,14 @@ class _Writer:
         *,
         translate: bool = True,
     ) -> float:
-        from matplotlib.patches import Rectangle
+        from matplotlib.patches import Circle, Rectangle
 
         for rgb, key in keys:
-            colour = np.asarray(rgb) / 255
-            self.page.add_patch(
-                Rectangle((left, y - 3.0), 5.0, 3.0, fc=colour, ec=_GREY, lw=0.3, zorder=2)
-            )
+            look: dict[str, Any] = {"fc": np.asarray(rgb) / 255, "zorder": 2}
+            if translate and key in ROUND:  # as on the map
+                self.page.add_patch(Circle((left + 2.5, y - 1.5), 1.2, ec="none", **look))
+            else:
+                self.page.add_patch(Rectangle((left, y - 3.0), 5.0, 3.0, ec=_GREY, lw=0.3, **look))
             words = key
             if translate:
                 words = self._say(key) if "." in key else self._kind(key)
@@ -384,7 +385,7 @@ class _Writer:
     def _foot(self, view: TwinView, chart: Chart, scale: float, box: Bounds, left: float) -> None:
         """Write from below up: program, source, system, scale bar, north."""
         frame = view.frame
-        datum = "" if frame.height_datum is None else f" · {frame.height_datum}"
+        datum = "" if frame.height_datum is None else f" · {self._datum(frame.height_datum)}"
         names = self.sheet.source or "; ".join(chart.sources)
         lines = [
             self._say("scenes.source", names=names) if names else "",
@@ -396,6 +397,10 @@ class _Writer:
         y = _MARGIN + 2.9 * (folded.count("\n") + 1) + 5.0
         self._scale_bar(scale, left, y)
         self._north(left + _SIDE - 6.0, y + 13.0)
+
+    def _datum(self, name: str) -> str:
+        """Return what a person reads for a height datum."""
+        return self._say(f"crs.height.{name}") if name in HEIGHT_DATUMS else crs_title(name)
 
     def _scale_bar(self, scale: float, left: float, y: float) -> None:
         from matplotlib.patches import Rectangle

@@ -17,6 +17,7 @@ from cim.registry import standard
 from scenes import drawers
 from scenes.drawables import Legend
 from scenes.drawers import Asked, Drawing, draw, generic
+from scenes.palette import NO_VALUE
 from tests.towns import EAST, NORTH
 
 FRAME = GridFrame(west=EAST, north=NORTH + 20.0, cell_m=10.0, rows=2, cols=3)
@@ -279,6 +280,20 @@ def test_a_drawer_of_another_package_goes_before_our_own(monkeypatch: pytest.Mon
 def test_the_generic_drawer_can_be_called_by_a_drawer_of_another_package() -> None:
     one = result([[0, 1, 2], [3, 4, 5]])
     assert generic(Asked(one, one.fields[0], None)).legend.title == "water depth"
+
+
+def test_a_closed_street_has_a_colour_that_the_legend_names() -> None:
+    base = result([0.2, np.nan, 1.1], carrier="links", question="traffic", name="volume_capacity")
+    flow = replace(base.fields[0], name="flow_vps", unit="1/s")
+    run = replace(base, fields=(base.fields[0], flow))
+    drawing = draw(run, name="volume_capacity", lang="en")
+    keys = {text: rgb for rgb, text in drawing.legend.keys}
+    assert drawing.objects["road"]["obj-1"] == keys["closed to cars"] != NO_VALUE
+    assert messages.text("scenes.no_value", lang="en") not in keys
+    speed = replace(flow, name="speed_mps", unit="m/s", values=np.float32([np.nan, np.nan, 9.0]))
+    drawing = draw(replace(run, fields=(*run.fields, speed)), name="speed_mps", lang="en")
+    assert drawing.objects["road"]["obj-0"] == NO_VALUE  # open, but without a value
+    assert {text for _, text in drawing.legend.keys} >= {"no value", "closed to cars"}
 
 
 def test_verdicts_of_a_flood_are_coloured_by_class() -> None:

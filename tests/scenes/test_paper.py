@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.patches import Circle
 from PIL import Image
 
 from cim.cli import main
 from cim.errors import CancelledError, MissingError, RequestError, StoreError
 from cim.jobs import Job
 from cim.model import Twin
+from cim.model.result import Result
+from scenes.chart import _TREE
 from scenes.drawers import Drawing
-from scenes.paper import PAPERS, Sheet, write_map
+from scenes.paper import PAPERS, Sheet, _Writer, write_map
 from scenes.thematic import CATEGORIES, thematic
 from tests.scenes.conftest import note_undrawn
 from tests.scenes.test_web import rising
@@ -89,10 +92,12 @@ def test_the_pdf_is_true_to_scale_too(tmp_path: Path, request: pytest.FixtureReq
 @pytest.mark.parametrize(
     ("lang", "words"),
     [
-        ("en", ["share of use", "illustrative data", "building", "Source: town", "grid north"]),
-        ("zh", ["示意数据，非测绘成果", "树木", "数据来源：town", "坐标北", "东路"]),
+        ("en", ["share of use", "illustrative data", "building", "Source: town", "grid north",
+                "1985 National Height Datum"]),
+        ("zh", ["示意数据，非测绘成果", "树木", "数据来源：town", "坐标北", "东路",
+                "1985国家高程基准"]),
     ],
-)
+)  # fmt: skip
 def test_the_words_of_a_map_can_be_read_and_searched(
     tmp_path: Path, request: pytest.FixtureRequest, lang: str, words: list[str]
 ) -> None:
@@ -101,7 +106,7 @@ def test_the_words_of_a_map_can_be_read_and_searched(
     write_map(sheet, town(), path=tmp_path / "a.pdf")
     done = subprocess.run([read, "a.pdf", "-"], cwd=tmp_path, capture_output=True, check=True)
     text = done.stdout.decode()
-    for one in [*words, "EPSG:4548", "cgvd1985", "1 : 1 000", "m"]:
+    for one in [*words, "EPSG:4548", "1 : 1 000", "m"]:
         assert one in " ".join(text.split()), one
 
 
@@ -138,6 +143,39 @@ def test_water_lies_where_the_run_says_and_houses_stand_in_it(tmp_path: Path) ->
     house = at(EAST + 27.0, NORTH + 25.0)
     assert south_west[2] - south_west[0] > 40 and abs(north_west[2] - north_west[0]) < 20
     assert abs(house[2] - house[0]) < 20
+
+
+def drawn(path: Path, monkeypatch: pytest.MonkeyPatch, result: Result | None) -> Any:
+    """Return the matplotlib figure of a map of the town."""
+    figures: list[Any] = []
+    save = _Writer.save
+
+    def keep(writer: _Writer, *rest: Any) -> None:
+        figures.append(writer.figure)
+        save(writer, *rest)
+
+    monkeypatch.setattr(_Writer, "save", keep)
+    write_map(Sheet(scale=1000), town(), result, path=path)
+    return figures[-1]
+
+
+def test_street_names_stand_on_plates_over_water(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run in (None, rising()):
+        names = drawn(tmp_path / "a.png", monkeypatch, run).axes[1].texts
+        plates = {t.get_text(): t.get_bbox_patch() for t in names}
+        assert {"东路", "南路"} <= set(plates)
+        assert all((plate is not None) == (run is not None) for plate in plates.values())
+
+
+def test_what_is_a_dot_on_the_map_is_a_dot_in_its_legend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = drawn(tmp_path / "a.png", monkeypatch, None).axes[0]
+    dots = [p for p in page.patches if isinstance(p, Circle)]
+    assert len(dots) == 1  # of the kinds the town has, the trees alone
+    assert dots[0].get_facecolor()[:3] == pytest.approx(np.array(_TREE) / 255)
 
 
 def test_the_largest_round_scale_that_fits_is_taken(tmp_path: Path) -> None:

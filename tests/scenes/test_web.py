@@ -206,6 +206,25 @@ def test_chinese_and_english_change_in_place(page: Browser) -> None:
     assert page.run(wide) is True
 
 
+def test_a_long_title_leaves_no_lone_character_on_its_last_line(page: Browser) -> None:
+    lines = """
+        const title = document.getElementById("title"), kept = title.textContent, range = document.createRange();
+        title.textContent = "城".repeat(arguments[0] - 1) + "米";
+        range.selectNodeContents(title);
+        const wide = [...range.getClientRects()].map((line) => line.width);
+        title.textContent = kept;
+        return wide;"""  # noqa: E501
+    shares = [(wide := page.run(lines, count))[-1] / wide[0] for count in range(15, 60)]
+    assert min(shares) > 0.4
+    meets = """
+        const title = document.getElementById("title"), kept = title.textContent;
+        title.textContent = "城".repeat(60);
+        const left = document.getElementById("head").getBoundingClientRect().right;
+        title.textContent = kept;
+        return left <= document.getElementById("right").getBoundingClientRect().left;"""
+    assert page.run(meets)
+
+
 def test_the_slider_shows_the_water_rising(browser: Browser, tmp_path: Path) -> None:
     page = tmp_path / "flood.html"
     report = write_html(replace(SMALL, run="r"), town(), rising(), path=page)
