@@ -15,6 +15,7 @@ from cim.model.twin import TwinView
 from scenes import palette
 from scenes.drawables import Legend
 from scenes.drawers.drawing import Drawing
+from scenes.drawers.generic import written_unit
 from scenes.ramps import BLUES, HEAT, HEAT_DOWN, VIRIDIS, Ramp, colours, round_limits, usual_top
 from scenes.scene import Scene, Style
 
@@ -88,7 +89,7 @@ def _numbers(
     none = messages.text("scenes.no_value", lang=lang)
     keys = [(palette.NO_VALUE, none)] if missing.any() else []
     scale = colours(np.linspace(low, high, 128), ramp, low, high)
-    return rgb, Legend(title, "" if unit == "1" else unit, scale, marks, keys)
+    return rgb, Legend(title, written_unit(unit), scale, marks, keys)
 
 
 def _classes(

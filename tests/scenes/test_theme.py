@@ -50,6 +50,16 @@ def test_a_layer_is_coloured_by_the_numbers_of_an_attribute() -> None:
     assert len({next(iter(one)) for one in by_height.values()}) == 4
 
 
+def test_the_unit_of_an_attribute_is_written_as_it_is_printed() -> None:
+    view = town()
+    table = view.table("building")
+    areas = {**table.columns, "floor_area_m2": np.arange(len(table), dtype=np.float64)}
+    view = replace(view, tables={**view.tables, "building": replace(table, columns=areas)})
+    style = Style("building", by="floor_area_m2")
+    made = themed(replace(SCENE, styles=(style,)), view, ["building"])
+    assert made is not None and made.legend.unit == "m²"
+
+
 def test_no_value_has_its_own_colour_and_a_word_for_it() -> None:
     view = town()
     table = view.table("building")
