@@ -274,6 +274,7 @@ def _raster(path: Path, *, heights: bool = False) -> _Raster:
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+    from cim.sources.ascii_grid import leave_out, words_among
     from cim.sources.raster import leave_out_undeclared
 
     try:
@@ -284,12 +285,17 @@ def _raster(path: Path, *, heights: bool = False) -> _Raster:
                 square = move.a > 0 and abs(move.a + move.e) <= 1e-6 * move.a
                 if not square or move.b or move.d:
                     raise SourceError("flood.raster_cells", given=path.name)
+                grid = data.driver == "AAIGrid"
+                words = words_among(path, data.width * data.height) if grid else []
                 values = data.read(1, masked=True).astype(np.float64).filled(np.nan)
+                told = leave_out(words, values) if words else None
                 marks = leave_out_undeclared(values, heights=heights)
                 values = values * data.scales[0] + data.offsets[0]
                 frame = GridFrame(move.c, move.f, float(move.a), data.height, data.width)
-                notes = tuple(messages.text("source.nodata_undeclared", one) for one in marks)
-                return _Raster(values, frame, data.crs, notes, data.count)
+                notes = [messages.text("source.nodata_undeclared", one) for one in marks]
+                if told is not None:
+                    notes.append(messages.text("source.ascii_grid_words", told))
+                return _Raster(values, frame, data.crs, tuple(notes), data.count)
     except (RasterioError, OSError) as error:
         values_ = {"why": str(error)}
         raise SourceError("source.unreadable", given=path.name, values=values_) from error

@@ -22,7 +22,7 @@ from cim.jobs import Job
 from cim.model.colour import RGB
 from cim.model.grid import Grid, GridFrame
 from cim.model.kinds import kind as kind_called
-from cim.sources.ascii_grid import check_ascii_grid
+from cim.sources.ascii_grid import leave_out, words_among
 from cim.sources.colours import check_colours, has_colours, read_colours
 from cim.sources.opening import Format, gdal_reason
 from cim.sources.place import Place, named
@@ -227,13 +227,16 @@ def _decoded(
     spec: LayerSpec, format: Format, kind_name: str, head: RasterHead, report: Report, layer: str
 ) -> NDArray[np.float64]:
     """Return the cells as float64 in the kind's unit, missing ones NaN."""
-    if format.driver == "AAIGrid":
-        check_ascii_grid(spec.file, head.rows * head.cols)
+    ascii_grid = format.driver == "AAIGrid"
+    words = words_among(spec.file, head.rows * head.cols) if ascii_grid else []
     with _opened(spec.file, format.driver) as data:
         band = _band(spec, data.count)
         raw = data.read(band, masked=True)
         scale, offset = float(data.scales[band - 1]), float(data.offsets[band - 1])
     values = np.ma.filled(raw.astype(np.float64), np.nan)
+    if words:
+        told = leave_out(words, values)
+        report.note("source.ascii_grid_words", file=spec.file.name, layer=layer, values=told)
     for says in leave_out_undeclared(values, heights=kind_name in HEIGHT_KINDS):
         report.note("source.nodata_undeclared", file=spec.file.name, layer=layer, values=says)
     if (scale, offset) != (1.0, 0.0):

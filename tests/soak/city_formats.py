@@ -62,12 +62,15 @@ CITY_FORMATS: dict[str, tuple[Make, Build]] = {
     "GLB": (_mesh("glb"), _build_mesh),
 }
 
+_JSON = rb'"(?:[^"\\]|\\.)*"(\s*:)?|-?\d[\d.eE+-]*()'
 _TEXTS = {
-    ".json": rb'(?<=[:\[,] )-?\d[\d.]*|"[^"\\]*"(?!\s*:)',
-    ".jsonl": rb'(?<=[:\[,] )-?\d[\d.]*|"[^"\\]*"(?!\s*:)',
-    ".gml": rb'(?<=[> ])-?\d[\d.]*(?=[ <])|(?<=>)[^<>]+(?=<)|(?<==")[^"]+(?=")',
-    ".obj": rb"(?<= )-?\d[\d.]*",
+    ".json": _JSON,
+    ".jsonl": _JSON,
+    ".geojson": _JSON,
+    ".gml": rb'(?<=[> ])-?\d[\d.]*(?=[ <])|(?<=>)[^<>]+(?=<)|(?<==")[^"]+(?=")()',
+    ".obj": rb"(?<= )-?\d[\d.]*()",
 }
+"""What values look like; a first group that is not empty says that it is a key."""
 _HEADS = {".ply": 400, ".stl": 84, ".glb": 0}
 
 
@@ -80,7 +83,7 @@ def spoil_value(path: Path, dice: random.Random) -> str:
     data = bytearray(path.read_bytes())
     pattern = _TEXTS.get(path.suffix)
     if pattern is not None:
-        spans = [m.span() for m in re.finditer(pattern, bytes(data))]
+        spans = [m.span() for m in re.finditer(pattern, bytes(data)) if not m[1]]
         whole = [(a, b) for a, b in spans if data[a : a + 1] != b'"' or b - a > 2]
         start, end = dice.choice(whole)
         quoted = data[start : start + 1] == b'"'

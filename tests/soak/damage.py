@@ -159,7 +159,7 @@ def _one(name: str, origin: Path, at: Path, number: int) -> dict[str, Any]:
     shutil.copytree(origin.parent, at)
     path = at / origin.name
     dice = random.Random(f"{name} {number}")
-    values = {**VALUES, **dict.fromkeys(CITY_FORMATS, spoil_value)}
+    values = {**VALUES, **dict.fromkeys(("GeoJSON", *CITY_FORMATS), spoil_value)}
     one_value = name in values and number % 2 == 0
     how = f"value: {values[name](path, dice)}" if one_value else spoil(path, dice)
     start = time.perf_counter()

@@ -243,6 +243,43 @@ def _in_zip(path: Path, dice: random.Random) -> str:
     return f"{name!r}"
 
 
+def _in_asc(path: Path, dice: random.Random) -> str:
+    """Flip bytes of one height; the head says what the file is."""
+    data = path.read_bytes()
+    start = data.index(b"\n", data.index(b"NODATA")) + 1
+    one = dice.choice(list(re.finditer(rb"[^ \n]+", data[start:])))
+    new = _flipped(one[0], dice)
+    path.write_bytes(data[: start + one.start()] + new + data[start + one.end() :])
+    return f"{one[0]!r} became {new!r}"
+
+
+def _in_tif(path: Path, dice: random.Random) -> str:
+    """Flip a byte of one cell."""
+    data = bytearray(path.read_bytes())
+    start = data.index(f.ground()[0].tobytes())
+    at = dice.randrange(start, start + f.ground().nbytes)
+    data[at] ^= dice.randint(1, 255)
+    path.write_bytes(bytes(data))
+    return f"cell byte {at}"
+
+
+def _in_shp(path: Path, dice: random.Random) -> str:
+    """Flip bytes of one value of the table, or of one coordinate."""
+    if dice.random() < 0.5:
+        table = path.with_suffix(".dbf")
+        data = table.read_bytes()
+        head, size = struct.unpack("<HH", data[8:12])
+        row = dice.randrange((len(data) - head) // size)
+        at = head + row * size + 1
+        new = _flipped(data[at : at + size - 1], dice)
+        table.write_bytes(data[:at] + new + data[at + size - 1 :])
+        return f"row {row}"
+    data = path.read_bytes()
+    at = 100 + 8 + 4 + 32 + 4 + 4 + 4 + 8 * dice.randrange(10)  # the first house's corners
+    path.write_bytes(data[:at] + _flipped(data[at : at + 8], dice) + data[at + 8 :])
+    return f"corner at {at}"
+
+
 FURTHER: dict[str, tuple[Callable[[Path], Path], Callable[[Path], Built]]] = {
     "OSM XML": (_osm, _build),
     "OSM bz2": (_osm_bz2, _build),
@@ -256,6 +293,10 @@ FURTHER: dict[str, tuple[Callable[[Path], Path], Callable[[Path], Built]]] = {
     "ZIP": (_zip, _build),
 }
 VALUES: dict[str, Callable[[Path, random.Random], str]] = {
+    "GeoPackage": _in_binary,
+    "Shapefile": _in_shp,
+    "GeoTIFF": _in_tif,
+    "ASC": _in_asc,
     "OSM XML": _in_text(_XML_VALUE),
     "OSM bz2": _in_bz2,
     "OSM PBF": _in_pbf,

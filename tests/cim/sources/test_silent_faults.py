@@ -16,6 +16,7 @@ import trimesh
 
 from cim.errors import CimError, SourceError, UnitError
 from cim.export import to_cityjson
+from cim.flood import flood_files
 from cim.sources import Built, District, build_twin
 from cim.sources.spec import LayerSpec
 from tests.cim.sources import files as f
@@ -33,7 +34,8 @@ def told(built: Built, object_: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("numbers", "key"),
     [
-        ("1 2 3\n4 x 6\n", "source.ascii_grid_word"),
+        ("1 2 3\nx y 6\n", "source.ascii_grid_word"),
+        ("1 2 3\n4 5\0 6\n", "source.ascii_grid_word"),
         ("1,2,3\n4,5,6\n", "source.ascii_grid_word"),
         ("1 2 3\n4 5 6\n7 8 9\n", "source.ascii_grid_count"),
         ("1 2 3\n4 5\n", "source.ascii_grid_count"),
@@ -47,6 +49,19 @@ def test_an_ascii_grid_holds_the_numbers_its_head_declares(
     with pytest.raises(SourceError) as caught:
         f.build(path, crs="EPSG:4548", height_datum="cgvd1985")
     assert caught.value.key == key
+
+
+def test_a_word_among_the_heights_costs_its_cell(tmp_path: Path) -> None:
+    path = tmp_path / "dem.asc"
+    path.write_bytes((HEAD + "1 2 3\n4 5,x\x01\xff 6\n").encode("latin-1"))
+    built = f.build(path, crs="EPSG:4548", height_datum="cgvd1985")
+    (note,) = [e for e in built.report.entries if e.reason == "source.ascii_grid_words"]
+    assert (note.values["count"], note.values["row"], note.values["col"]) == (1, 2, 2)
+    values = built.twin.grid("terrain").values
+    np.testing.assert_array_equal(values, [[1, 2, 3], [4, np.nan, 6]])
+    answer = flood_files(path, tmp_path / "out", duration_s=1.0, rain_mm_h=9.0, crs="local")
+    assert answer["closed_cells"] == 1
+    assert any("hold no number" in note for note in answer["notes"])
 
 
 @pytest.mark.parametrize(
